@@ -1,0 +1,45 @@
+/* cli: one function per subcommand, and what they share.
+ * SPDX-License-Identifier: MIT */
+#ifndef CLI_H
+#define CLI_H
+
+#include "base/base.h"
+
+enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED = 130 };
+
+/* argv[0] is the command's name; returns an exit status. */
+typedef int cli_fn(int argc, char **argv);
+
+cli_fn cmd_help;
+
+/* ---- options: one table per command is the source of parsing and of --help ---------------------- */
+
+enum cli_kind { CLI_FLAG, CLI_INT, CLI_U64, CLI_FLOAT, CLI_TEXT };
+
+typedef struct cli_option {
+    const char *name;     /* long name without dashes; ends the table when NULL */
+    char letter;          /* short form, or 0 */
+    enum cli_kind kind;
+    void *out;            /* bool, int, uint64_t, double or const char *, already holding the default */
+    const char *arg;      /* what stands for the value in the help: "N" */
+    const char *help;
+    double min, max;      /* for numbers; both 0: any */
+} cli_option;
+
+typedef struct cli_command {
+    const char *usage;    /* "run [MODEL] -p TEXT [options]" */
+    const char *about;    /* one or two lines */
+    const char *examples; /* two lines, each a command */
+    const cli_option *options;
+    int max_args;         /* positional arguments allowed */
+} cli_command;
+
+/* Parses argv; options and positional arguments may mix, `--` ends the options. Fills args (unused
+ * ones NULL). Returns -1 to go on, else the exit status to return at once (help was shown, or the
+ * line is wrong and a message was printed). */
+int cli_parse(const cli_command *c, int argc, char **argv, const char **args);
+
+/* Prints "ponder COMMAND: message" and returns the exit status that suits the error. */
+int cli_fail(const char *command, const ponder_error *err);
+
+#endif

@@ -1,0 +1,33 @@
+/* ponder: the program. Finds the subcommand and hands over.
+ * SPDX-License-Identifier: MIT */
+#include "cli/cli.h"
+
+static const struct command {
+    const char *name, *summary;
+    cli_fn *run;
+} COMMANDS[] = {
+    {"help", "list the commands", NULL},
+};
+
+static int usage(FILE *out)
+{
+    fprintf(out, "ponder %s: run, serve, train and price reasoning models on CPUs\n\n"
+                 "usage: ponder COMMAND [MODEL] [options]      ponder COMMAND --help\n\n",
+            PONDER_VERSION);
+    for (size_t i = 0; i < COUNT_OF(COMMANDS); i++)
+        fprintf(out, "  %-10s %s\n", COMMANDS[i].name, COMMANDS[i].summary);
+    return out == stdout ? CLI_DONE : CLI_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) return usage(stderr);
+    const char *name = argv[1];
+    if (!strcmp(name, "help") || !strcmp(name, "--help") || !strcmp(name, "-h")) return usage(stdout);
+    if (!strcmp(name, "--version")) return puts("ponder " PONDER_VERSION), CLI_DONE;
+    for (size_t i = 0; i < COUNT_OF(COMMANDS); i++)
+        if (COMMANDS[i].run && !strcmp(COMMANDS[i].name, name))
+            return COMMANDS[i].run(argc - 1, argv + 1);
+    fprintf(stderr, "ponder: no command \"%s\"; `ponder help` lists them\n", name);
+    return CLI_USAGE;
+}

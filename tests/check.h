@@ -1,0 +1,22 @@
+/* The test framework: cmocka with the headers it wants first.
+ * SPDX-License-Identifier: MIT */
+#ifndef TESTS_CHECK_H
+#define TESTS_CHECK_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/base.h"
+
+/* Fails with the library's own message. */
+#define check_ok(call)                                                         \
+    do {                                                                       \
+        ponder_status check_st_ = (call);                                      \
+        if (check_st_ != PONDER_OK) fail_msg("%s: %s", #call, err.message);    \
+    } while (0)
+
+#endif
