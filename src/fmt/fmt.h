@@ -1,0 +1,111 @@
+/* fmt: model files. GGUF (single and split) and Hugging Face directories (config.json with
+ * safetensors), read-only and mapped; writing of GGUF and safetensors.
+ * SPDX-License-Identifier: MIT
+ *
+ * An open fmt_model owns its mappings and its copies of names and metadata; everything a getter
+ * returns is borrowed from it. All bytes are checked at open: after fmt_open succeeded every tensor
+ * lies inside its file, its byte size fits its type and dimensions, and no two overlap. */
+#ifndef FMT_H
+#define FMT_H
+
+#include "json/json.h"
+#include "num/num.h"
+
+enum { FMT_MAX_DIMS = 4 };
+
+typedef struct fmt_tensor {
+    str name;
+    num_type type;
+    int n_dims;
+    uint64_t dim[FMT_MAX_DIMS]; /* dim[0] is the row length (fastest); unused ones are 1 */
+    const uint8_t *data;        /* in the mapping; alignment of the file only */
+    size_t bytes;
+    const char *path;           /* the file it stands in, and where, for reading without the mapping */
+    uint64_t offset;
+} fmt_tensor;
+
+enum fmt_kind { FMT_GGUF, FMT_HF };
+
+typedef struct fmt_model fmt_model;
+
+/* Opens a .gguf file (the first shard of a split one opens all) or a Hugging Face directory. */
+ponder_status fmt_open(fmt_model **out, const char *path, ponder_error *err);
+void fmt_close(fmt_model *m);
+enum fmt_kind fmt_kind_of(const fmt_model *m);
+const char *fmt_path(const fmt_model *m);
+size_t fmt_file_bytes(const fmt_model *m); /* all shards together */
+
+size_t fmt_tensor_count(const fmt_model *m);
+const fmt_tensor *fmt_tensor_at(const fmt_model *m, size_t i);
+/* By exact name; NULL when absent. Hashed. */
+const fmt_tensor *fmt_find(const fmt_model *m, const char *name);
+/* Tells the system that a tensor's mapped pages will not be read again soon (they leave the
+ * resident set; the page cache keeps them). */
+void fmt_forget(const fmt_model *m, const fmt_tensor *t);
+
+/* config.json of a Hugging Face directory; NULL for GGUF. */
+const json_t *fmt_config(const fmt_model *m);
+
+/* ---- GGUF metadata --------------------------------------------------------------------------- */
+
+enum fmt_value_type {
+    FMT_U8, FMT_I8, FMT_U16, FMT_I16, FMT_U32, FMT_I32, FMT_F32, FMT_BOOL, FMT_STRING, FMT_ARRAY,
+    FMT_U64, FMT_I64, FMT_F64
+};
+
+typedef struct fmt_value {
+    str key;
+    enum fmt_value_type type;
+    enum fmt_value_type item;    /* of an array */
+    uint64_t count;              /* items of an array, else 1 */
+    const uint8_t *raw;          /* the encoded value(s) in the mapping, checked; strings of arrays included */
+    size_t raw_bytes;
+} fmt_value;
+
+size_t fmt_value_count(const fmt_model *m);
+const fmt_value *fmt_value_at(const fmt_model *m, size_t i);
+const fmt_value *fmt_value_find(const fmt_model *m, const char *key);
+
+/* Scalars: absent leaves *out (the default) and is OK; another type or a value outside [min, max] is
+ * EFORMAT naming file and key. Any integer type is accepted for integers. */
+ponder_status fmt_get_i64(const fmt_model *m, const char *key, int64_t min, int64_t max, int64_t *out,
+                          ponder_error *err);
+ponder_status fmt_get_f64(const fmt_model *m, const char *key, double *out, ponder_error *err);
+ponder_status fmt_get_bool(const fmt_model *m, const char *key, bool *out, ponder_error *err);
+ponder_status fmt_get_str(const fmt_model *m, const char *key, str *out, ponder_error *err);
+
+/* Walks the items of an array of strings (v->item == FMT_STRING). Start with a zeroed cursor. */
+typedef struct fmt_cursor {
+    size_t at;
+} fmt_cursor;
+bool fmt_next_str(const fmt_value *v, fmt_cursor *c, str *out);
+/* Item i of an array of numbers; false outside or for other items. */
+bool fmt_item_i64(const fmt_value *v, uint64_t i, int64_t *out);
+bool fmt_item_f64(const fmt_value *v, uint64_t i, double *out);
+
+/* ---- writing GGUF ------------------------------------------------------------------------------ */
+
+/* Metadata first, then all tensor declarations, then gguf_write_begin, then each tensor's bytes in
+ * declaration order (in pieces if wanted), then gguf_write_commit. The file appears complete under
+ * its final name or not at all. */
+typedef struct gguf_writer gguf_writer;
+ponder_status gguf_write_open(gguf_writer **out, const char *path, ponder_error *err);
+void gguf_write_close(gguf_writer *w); /* without commit: nothing remains */
+ponder_status gguf_put_u32(gguf_writer *w, const char *key, uint32_t v, ponder_error *err);
+ponder_status gguf_put_i32(gguf_writer *w, const char *key, int32_t v, ponder_error *err);
+ponder_status gguf_put_u64(gguf_writer *w, const char *key, uint64_t v, ponder_error *err);
+ponder_status gguf_put_f32(gguf_writer *w, const char *key, float v, ponder_error *err);
+ponder_status gguf_put_bool(gguf_writer *w, const char *key, bool v, ponder_error *err);
+ponder_status gguf_put_str(gguf_writer *w, const char *key, str v, ponder_error *err);
+ponder_status gguf_put_strs(gguf_writer *w, const char *key, const str *v, size_t n, ponder_error *err);
+ponder_status gguf_put_i32s(gguf_writer *w, const char *key, const int32_t *v, size_t n, ponder_error *err);
+ponder_status gguf_put_f32s(gguf_writer *w, const char *key, const float *v, size_t n, ponder_error *err);
+/* Copies a value of an open model unchanged. */
+ponder_status gguf_put_value(gguf_writer *w, const fmt_value *v, ponder_error *err);
+ponder_status gguf_declare(gguf_writer *w, const char *name, num_type type, int n_dims,
+                           const uint64_t *dim, ponder_error *err);
+ponder_status gguf_write_begin(gguf_writer *w, ponder_error *err);
+ponder_status gguf_write_data(gguf_writer *w, const void *bytes, size_t n, ponder_error *err);
+ponder_status gguf_write_commit(gguf_writer *w, ponder_error *err);
+
+#endif
