@@ -1,0 +1,166 @@
+/* kern: the innermost loops, behind one table filled at run time.
+ * SPDX-License-Identifier: MIT
+ *
+ * Kernels are pure: pointers and sizes in, numbers out; no threads, no allocation, no errors. Each
+ * exists as scalar C in ref/, which is its specification; x86/ and arm/ overlay what they do better.
+ *
+ * The law every entry keeps: on one instruction-set level each output number is produced by one
+ * fixed sequence of roundings that depends on K (or d, or the positions attended to) alone, never on
+ * how many rows, columns or queries are computed together.
+ *
+ * Letters: M rows of activations (tokens), N rows of a weight (outputs), K columns (inputs). */
+#ifndef KERN_H
+#define KERN_H
+
+#include "num/num.h"
+
+/* ---- matrix times activations ------------------------------------------------------------------
+ *
+ * A weight [N, K] is kept as panels of KERN_ROWS consecutive rows, interleaved so that one vector
+ * register holds one column (or four bytes of columns) of all rows of the panel: lane r is row r.
+ * The last panel is padded with zero rows. A panel is a sequence of panel blocks along K, each
+ * `block` columns wide and KERN_ROWS times the bytes of the file's block: a file block is cut into
+ * units of 2 or 4 bytes (its scales, its groups of four numbers ...), and a panel block holds for
+ * each unit, in file order, the sixteen rows' units side by side. So packing changes the order of a
+ * file's bytes and not their number, and one routine packs every type. FP8 blocks are 128 columns
+ * with their f32 scale as a first unit. */
+enum { KERN_ROWS = 16 };
+
+/* How a row of activations is handed to a kernel. */
+enum kern_act {
+    KERN_ACT_F32,  /* float [M][K] */
+    KERN_ACT_BF16, /* uint16_t [M][K rounded up to 2], nearest even, zero padded */
+    KERN_ACT_Q8,   /* kern_q8  [K / 32][M]: the blocks of one column range of all rows are neighbours */
+    KERN_ACT_Q8K   /* kern_q8k [K / 256][M] */
+};
+enum { KERN_ACTS = 4 };
+
+typedef struct kern_q8 {
+    int8_t q[32];  /* x ~ d * q, d = max|x| / 127 */
+    float d;
+    int32_t sum;   /* of q */
+} kern_q8;
+
+typedef struct kern_q8k {
+    int8_t q[256];
+    int16_t sum[16]; /* of each 16 q */
+    float d;
+} kern_q8k;
+
+/* y[m * ldy + n] = sum_k w[n, k] * x[m, k] for n < N, m < M.
+ * w: ceil(N / KERN_ROWS) panels. x: an activation of `rows` rows in the type's form (of which the M
+ * from `first` on are used). */
+typedef struct kern_mm_args {
+    float *y;
+    size_t ldy;
+    const void *w;
+    const void *x;
+    size_t rows, first; /* of x */
+    size_t N, M, K;
+} kern_mm_args;
+
+typedef struct kern_mm {
+    enum kern_act act;
+    uint32_t block;       /* columns of a panel block; K must be a multiple (BF16: is rounded up) */
+    uint32_t block_bytes; /* bytes of a panel block */
+    void (*mul)(const kern_mm_args *a); /* NULL: no weights of this type */
+} kern_mm;
+
+/* Bytes of a panel of K columns. */
+static inline size_t kern_panel_bytes(const kern_mm *mm, size_t K)
+{
+    return size_ceil_div(K, mm->block) * mm->block_bytes;
+}
+static inline size_t kern_panels(size_t N) { return size_ceil_div(N, KERN_ROWS); }
+/* Packs n_rows <= KERN_ROWS file rows (row_bytes apart) of K columns into one panel.
+ * scale: for FP8 the block scales [ceil(K / 128)] of these rows, else NULL. */
+void kern_pack(void *panel, num_type t, const void *rows, size_t row_bytes, size_t n_rows, size_t K,
+               const float *scale);
+/* The inverse: row r of a panel as the file's bytes (FP8: and its scales). */
+void kern_unpack(void *row, float *scale, num_type t, const void *panel, size_t r, size_t K);
+/* Bytes of an activation of M rows. */
+size_t kern_act_bytes(enum kern_act act, size_t M, size_t K);
+
+/* ---- attention -----------------------------------------------------------------------------------
+ *
+ * Keys and values live in pages of KERN_PAGE positions. What one head of one layer stores in a page:
+ *   keys    [KERN_PAGE / 16][d / c][16][c]: sixteen positions side by side, c columns of each
+ *           together (c = 1 for F32 and F16, 2 for BF16, 4 for Q8_0)
+ *   values  [KERN_PAGE / c][dv][c]: c positions together (c = 2 for BF16, else 1)
+ *   Q8_0    has one f32 scale per position and 32 columns after the numbers:
+ *           keys [KERN_PAGE / 16][d / 32][16], values [KERN_PAGE][dv / 32]
+ * A latent (MLA) page has keys only; the values are the first dv columns of the keys.
+ *
+ * The softmax runs over spans of KERN_SPAN positions, each from a fresh state, and the spans' results
+ * are merged in order: a fixed shape, whoever computes the spans. */
+enum { KERN_PAGE = 64, KERN_SPAN = 512, KERN_HEAD_MAX = 576 /* d and dv at most */ };
+
+enum kern_kv { KERN_KV_F32, KERN_KV_F16, KERN_KV_BF16, KERN_KV_Q8 };
+enum { KERN_KVS = 4 };
+
+/* Bytes of one head's keys (or values) in a page; d a multiple of 16 (Q8: 32). */
+size_t kern_kv_key_bytes(enum kern_kv t, size_t d);
+size_t kern_kv_value_bytes(enum kern_kv t, size_t dv);
+
+/* The running state of one query row over a span: max of the scores, sum of exp(score - max), and
+ * the sum of exp(score - max) * value. */
+typedef struct kern_attn_args {
+    const float *q;        /* [nq, d], row stride ldq; scores are scale * q.k */
+    size_t ldq, nq, d, dv;
+    float scale;
+    const void *const *k;  /* pages of the span: each page's keys of this head; KERN_SPAN / KERN_PAGE of them */
+    const void *const *v;  /* the same for values; NULL: latent, values are in the keys */
+    const int32_t *n;      /* [nq]: the row sees the span's first n[i] positions, 0..KERN_SPAN */
+    float *o;              /* [nq, dv] out, row stride ldo; unnormalised */
+    size_t ldo;
+    float *max, *sum;      /* [nq] out; rows with n == 0: max = -inf, sum = 0, o = 0 */
+    void *scratch;         /* KERN_ATTN_SCRATCH bytes, 64-byte aligned */
+} kern_attn_args;
+
+enum { KERN_ATTN_SCRATCH = 1 << 20, KERN_ATTN_ROWS = 64 /* nq at most */ };
+
+typedef struct kern_attn {
+    /* Writes one position's key (and value; NULL for latent) into a page. */
+    void (*store)(void *k_page, void *v_page, size_t at, const float *k, const float *v, size_t d,
+                  size_t dv);
+    void (*span)(const kern_attn_args *a);
+} kern_attn;
+
+/* ---- the table ------------------------------------------------------------------------------------ */
+
+enum { KERN_TYPES = 40 };
+/* Index of a weight type in kern.mm, or -1. */
+int kern_slot(num_type t);
+
+typedef struct kern {
+    unsigned cpu; /* the features in use */
+    kern_mm mm[KERN_TYPES]; /* by kern_slot(type) */
+    /* Row m (of M) of an activation from K floats. */
+    void (*act[KERN_ACTS])(void *dst, size_t m, size_t M, const float *x, size_t K);
+    kern_attn attn[KERN_KVS];
+
+    /* y = x * g / sqrt(mean(x^2) + eps); y may be x. */
+    void (*rms_norm)(float *y, const float *x, const float *g, size_t n, float eps);
+    /* y = silu(gate) * up; y may be either. */
+    void (*silu_mul)(float *y, const float *gate, const float *up, size_t n);
+    void (*add)(float *y, const float *x, size_t n);             /* y += x */
+    void (*axpy)(float *y, float a, const float *x, size_t n);   /* y += a * x, fused */
+    void (*scale)(float *y, float a, size_t n);                  /* y *= a */
+    float (*max)(const float *x, size_t n);                      /* n > 0 */
+    /* sum of exp(x - max) in double, in a fixed order. */
+    double (*sum_exp)(const float *x, size_t n, float max);
+    /* y = exp(x) for x <= 0 (to 2 ulp); y may be x. */
+    void (*exp)(float *y, const float *x, size_t n);
+    /* Rotates pairs of x by the angles of cos/sin [n / 2]: pairs (2i, 2i+1), or (i, i + n/2). */
+    void (*rope_pairs)(float *x, const float *cos, const float *sin, size_t n);
+    void (*rope_halves)(float *x, const float *cos, const float *sin, size_t n);
+    /* n floats of a row of any type from the file's bytes (embedding look-up). */
+    void (*decode)(num_type t, float *y, const void *x, size_t n);
+} kern;
+
+/* Fills the table for the features in `cpu_mask` that this processor has. */
+void kern_init(kern *k, unsigned cpu_mask);
+/* The entry for a weight type, or NULL. */
+const kern_mm *kern_mm_of(const kern *k, num_type t);
+
+#endif

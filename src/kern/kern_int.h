@@ -1,0 +1,13 @@
+/* kern, inside: who fills the table.
+ * SPDX-License-Identifier: MIT */
+#ifndef KERN_INT_H
+#define KERN_INT_H
+
+#include "kern/kern.h"
+
+/* Each overlays its family's entries; the reference goes first and fills everything. */
+void kern_init_mm_ref(kern *k);
+void kern_init_vec_ref(kern *k);
+void kern_init_attn_ref(kern *k);
+
+#endif
