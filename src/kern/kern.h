@@ -43,7 +43,7 @@ typedef struct kern_q8 {
 
 typedef struct kern_q8k {
     int8_t q[256];
-    int16_t sum[16]; /* of each 16 q */
+    int16_t sum16[16], sum32[8]; /* of each 16 and 32 q */
     float d;
 } kern_q8k;
 
