@@ -11,7 +11,9 @@ void kern_init(kern *k, unsigned cpu_mask)
     kern_init_limits_ref(k);
 #if defined(__x86_64__)
     if (k->cpu & CPU_AVX2) {
+        kern_init_act_avx2(k);
         kern_init_mm_avx2(k);
+        kern_init_mm_float_avx2(k);
         kern_init_limits_avx2(k);
     }
     if (k->cpu & CPU_AVX512) {
