@@ -8,6 +8,17 @@ void kern_init(kern *k, unsigned cpu_mask)
     kern_init_mm_ref(k);
     kern_init_vec_ref(k);
     kern_init_attn_ref(k);
+#if defined(__x86_64__)
+    if (k->cpu & CPU_AVX2) {
+        kern_init_vec_avx2(k);
+        kern_init_attn_avx2(k);
+    }
+    if (k->cpu & CPU_AVX512) {
+        kern_init_vec_avx512(k);
+        kern_init_attn_avx512(k);
+    }
+    if (k->cpu & CPU_AVX512_BF16) kern_init_attn_bf16(k);
+#endif
 }
 
 int kern_slot(num_type t)
