@@ -19,12 +19,18 @@ static inline __m256i vf_first(size_t n)
 static inline vf vf_set1(float x) { return _mm256_set1_ps(x); }
 static inline vf vf_load(const void *p) { return _mm256_loadu_ps(p); }
 static inline void vf_store(float *p, vf v) { _mm256_storeu_ps(p, v); }
+/* Masked stores are slow on some processors: whole vectors go without. */
 static inline vf vf_load_n(const float *p, size_t n, vf fill)
 {
+    if (n >= W) return vf_load(p);
     __m256i m = vf_first(n);
     return _mm256_blendv_ps(fill, _mm256_maskload_ps(p, m), _mm256_castsi256_ps(m));
 }
-static inline void vf_store_n(float *p, vf v, size_t n) { _mm256_maskstore_ps(p, vf_first(n), v); }
+static inline void vf_store_n(float *p, vf v, size_t n)
+{
+    if (n >= W) vf_store(p, v);
+    else _mm256_maskstore_ps(p, vf_first(n), v);
+}
 
 static inline vf vf_add(vf a, vf b) { return _mm256_add_ps(a, b); }
 static inline vf vf_sub(vf a, vf b) { return _mm256_sub_ps(a, b); }
