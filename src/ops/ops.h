@@ -41,7 +41,7 @@ bool ops_weight_bytes(size_t *bytes, const kern *k, num_type t, size_t N, size_t
 /* Describes such a weight whose panels stand at `panels`. */
 ops_weight ops_weight_at(const kern *k, num_type t, size_t N, size_t K, size_t experts, void *panels);
 /* Packs rows [row0, row0 + n) (row0 a multiple of KERN_ROWS; n one too but for the last) of expert e from
- * the file's bytes. scale: FP8 block scales of expert e [ceil(N/128)][ceil(K/128)], else NULL. */
+ * the file's bytes. scale: FP8 block scales [..][ceil(K/128)] from row0's block row on, else NULL. */
 void ops_weight_pack(ops_weight *w, size_t e, size_t row0, size_t n, const void *rows,
                      const float *scale);
 /* Row `row` of expert e as K floats: the way an embedding is read. */

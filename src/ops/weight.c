@@ -31,7 +31,7 @@ void ops_weight_pack(ops_weight *w, size_t e, size_t row0, size_t n, const void 
     for (size_t r = 0; r < n; r += KERN_ROWS)
         kern_pack(panel_of(w, e, row0 + r), w->type, (const uint8_t *)rows + r * row_bytes, row_bytes,
                   size_min(KERN_ROWS, n - r), w->K,
-                  scale ? scale + (row0 + r) / 128 * scales : NULL);
+                  scale ? scale + ((row0 + r) / 128 - row0 / 128) * scales : NULL);
 }
 
 void ops_weight_row(const ops_weight *w, const kern *k, size_t e, size_t row, float *y)
