@@ -55,7 +55,7 @@ ponder: $(B)/ponder
 # The only place in the tree where ISA flags stand.
 X86_AVX2 := -mavx2 -mfma -mf16c
 X86_AVX512 := $(X86_AVX2) -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512
-$(B)/src/kern/x86/%_avx2.o: ISA := -O3 $(X86_AVX2)
+$(B)/src/kern/x86/%_avx2.o: ISA := -O3 $(X86_AVX2) -Wno-psabi
 $(B)/src/kern/x86/%_avx512.o: ISA := -O3 $(X86_AVX512)
 $(B)/src/kern/x86/%_vnni.o: ISA := -O3 $(X86_AVX512) -mavx512vnni
 $(B)/src/kern/x86/%_bf16.o: ISA := -O3 $(X86_AVX512) -mavx512vnni -mavx512bf16

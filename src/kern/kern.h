@@ -43,7 +43,7 @@ typedef struct kern_q8 {
 
 typedef struct kern_q8k {
     int8_t q[256];
-    int16_t sum[16]; /* of each 16 q */
+    int16_t sum16[16], sum32[8]; /* of each 16 and 32 q */
     float d;
 } kern_q8k;
 
@@ -156,6 +156,13 @@ typedef struct kern {
     void (*rope_halves)(float *x, const float *cos, const float *sin, size_t n);
     /* n floats of a row of any type from the file's bytes (embedding look-up). */
     void (*decode)(num_type t, float *y, const void *x, size_t n);
+
+    /* Limits, for measuring: reads all bytes (returns some sum); runs `rounds` rounds of dot products
+     * in registers and returns the number of operations (a multiply-add is two). */
+    uint64_t (*read_memory)(const void *p, size_t bytes);
+    double (*burn_int8)(size_t rounds);
+    double (*burn_bf16)(size_t rounds);
+    double (*burn_f32)(size_t rounds);
 } kern;
 
 /* Fills the table for the features in `cpu_mask` that this processor has. */

@@ -9,5 +9,14 @@
 void kern_init_mm_ref(kern *k);
 void kern_init_vec_ref(kern *k);
 void kern_init_attn_ref(kern *k);
+void kern_init_limits_ref(kern *k);
+
+void kern_init_mm_avx2(kern *k);
+void kern_init_act_avx512(kern *k);
+void kern_init_mm_f32_avx512(kern *k);
+void kern_init_mm_vnni(kern *k);
+void kern_init_mm_bf16(kern *k);
+void kern_init_limits_avx2(kern *k);
+void kern_init_limits_bf16(kern *k);
 
 #endif

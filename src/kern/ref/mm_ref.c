@@ -97,8 +97,9 @@ static void act_q8k(void *dst, size_t m, size_t M, const float *x, size_t K)
         for (size_t s = 0; s < 16; s++) {
             int sum = 0;
             for (size_t i = 0; i < 16; i++) sum += b->q[16 * s + i];
-            b->sum[s] = (int16_t)sum;
+            b->sum16[s] = (int16_t)sum;
         }
+        for (size_t s = 0; s < 8; s++) b->sum32[s] = (int16_t)(b->sum16[2 * s] + b->sum16[2 * s + 1]);
     }
 }
 

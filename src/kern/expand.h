@@ -1,0 +1,581 @@
+/* Weight formats as unsigned bytes under integer or float scales: each block format is described here
+ * once, for every instruction set that multiplies bytes.
+ * SPDX-License-Identifier: MIT
+ *
+ * A pair of panels (32 rows) is expanded 256 columns at a time into L1, whatever the format; an
+ * instruction set adds only the tile that multiplies a step with activation rows. So one row and many
+ * rows take the same path: integer sums are exact, and the float operations of an output are one
+ * fused multiply-add per scale, in order of k.
+ *
+ * The vectors are the compiler's own (GCC vector extensions, also in clang): sixteen words, one per
+ * row, become whatever registers the including file is compiled for. It defines, before including:
+ *   expand_halves(float out[16], const void *p)  sixteen half-precision numbers
+ *   expand_codes(words nibbles)                  bytes through the IQ4 code book, plus 128
+ * Block layouts: num.h. Unit order inside a panel: kern.h. */
+#ifndef KERN_EXPAND_H
+#define KERN_EXPAND_H
+
+#include "kern/kern_int.h"
+#include "num/grids.h"
+
+#define INLINE static inline __attribute__((always_inline))
+
+typedef uint32_t words __attribute__((vector_size(64)));
+
+enum {
+    PAIR = 2,                  /* panels computed together */
+    LANES = PAIR * KERN_ROWS,
+    STEP = 256,                /* columns expanded at a time */
+    STEP_BLOCKS = STEP / 32,
+    CHUNK = 96,                /* activation rows whose sums stay in L1 */
+    WORD_ROWS = 4 * KERN_ROWS, /* bytes of one unit of four columns */
+    AHEAD = 4096               /* prefetch distance: memory latency times bandwidth of a core */
+};
+
+typedef float sums[LANES];
+typedef uint8_t columns[STEP / 4][WORD_ROWS]; /* [columns / 4][row][4] */
+
+/* 256 columns of super-block formats. Value of a column: d * scale * q - dmin * min, or for formats
+ * with an offset d * (scale * q - min) with min = scale * offset. */
+typedef struct step_k {
+    columns q[PAIR];
+    int32_t scale[PAIR][16][KERN_ROWS];   /* of 16 or 32 columns: 16 or 8 used */
+    int16_t min[PAIR][8][KERN_ROWS][2];   /* two neighbours together; 8 or 4 pairs used */
+    float d[PAIR][KERN_ROWS], dmin[PAIR][KERN_ROWS];
+} step_k;
+
+/* 256 columns of formats with blocks of 32. Value: d * (q - offset) + m. */
+typedef struct step_b {
+    columns q[PAIR];
+    float d[PAIR][STEP_BLOCKS][KERN_ROWS], m[PAIR][STEP_BLOCKS][KERN_ROWS];
+} step_b;
+
+INLINE void expand_halves(float out[KERN_ROWS], const void *p);
+INLINE words expand_codes(words nibbles);
+
+/* ---- words ----------------------------------------------------------------------------------- */
+
+INLINE words get(const void *p)
+{
+    words v;
+    memcpy(&v, p, sizeof v);
+    __builtin_prefetch((const uint8_t *)p + AHEAD);
+    return v;
+}
+
+INLINE void put(void *p, words v) { memcpy(p, &v, sizeof v); }
+
+INLINE words get_halves(const void *p)
+{
+    typedef uint16_t halves __attribute__((vector_size(32)));
+    halves h;
+    memcpy(&h, p, sizeof h);
+    return __builtin_convertvector(h, words);
+}
+
+/* The same byte in all four bytes of a mask. */
+#define BYTES(b) (0x01010101u * (b))
+
+INLINE words byte_of(words v, int i) { return v >> (8 * i) & 255u; }
+
+INLINE words byte_signed(words v, int i)
+{
+    typedef int32_t ints __attribute__((vector_size(64)));
+    return (words)((ints)(v << (24 - 8 * i)) >> 24);
+}
+
+/* Four bits to the low bit of four bytes: the partial products of the factor do not meet. */
+INLINE words spread_bits(words four) { return four * 0x00204081u & BYTES(1u); }
+
+/* Words 4e .. of 16 table entries. */
+INLINE words look_up(const uint32_t *table, words index)
+{
+    words v;
+    for (int r = 0; r < KERN_ROWS; r++) v[r] = table[index[r]];
+    return v;
+}
+
+/* offset + g, or offset - g in bytes whose bit of `signs` (four bits) is set. No byte borrows. */
+INLINE words signed_bytes(words g, words signs, uint32_t offset)
+{
+    const words minus = spread_bits(signs) * 255u;
+    return ((BYTES(offset) + g) & ~minus) | ((BYTES(offset) - g) & minus);
+}
+
+/* ---- scales ------------------------------------------------------------------------------------- */
+
+/* Scales of neighbours 2i, 2i+1 and their minimums. */
+INLINE void put_scales(step_k *s, int r, int i, words scale0, words scale1, words min0, words min1)
+{
+    put(s->scale[r][2 * i], scale0);
+    put(s->scale[r][2 * i + 1], scale1);
+    put(s->min[r][i], (min0 & 0xffffu) | min1 << 16);
+}
+
+INLINE void put_offset_scales(step_k *s, int r, int i, words scale0, words scale1, uint32_t offset)
+{
+    put_scales(s, r, i, scale0, scale1, scale0 * offset, scale1 * offset);
+}
+
+/* The scale that a power of two times the file's one makes of integers. */
+INLINE void put_d(float *d, const void *p, float factor)
+{
+    expand_halves(d, p);
+    for (int i = 0; i < KERN_ROWS; i++) d[i] *= factor;
+}
+
+/* ---- super-blocks with minimums -------------------------------------------------------------------- */
+
+/* The header of Q4_K and Q5_K: d, dmin, eight 6-bit scales and minimums in three words. */
+INLINE const uint8_t *expand_k4_scales(step_k *s, int r, const uint8_t *p)
+{
+    expand_halves(s->d[r], p);
+    expand_halves(s->dmin[r], p + 32);
+    const words b0 = get(p + 64), b1 = get(p + 128), b2 = get(p + 192);
+    const words scale[2] = {b0 & BYTES(0x3fu), (b2 & BYTES(0x0fu)) | (b0 >> 2 & BYTES(0x30u))};
+    const words min[2] = {b1 & BYTES(0x3fu), (b2 >> 4 & BYTES(0x0fu)) | (b1 >> 2 & BYTES(0x30u))};
+    for (int i = 0; i < 4; i++) {
+        const int h = i / 2, b = i % 2 * 2;
+        put_scales(s, r, i, byte_of(scale[h], b), byte_of(scale[h], b + 1), byte_of(min[h], b), byte_of(min[h], b + 1));
+    }
+    return p + 256;
+}
+
+INLINE void expand_q4_k(step_k *s, int r, const uint8_t *p)
+{
+    p = expand_k4_scales(s, r, p);
+    for (int g = 0; g < 4; g++)
+        for (int j = 0; j < 8; j++, p += WORD_ROWS) {
+            const words v = get(p);
+            put(s->q[r][16 * g + j], v & BYTES(15u));
+            put(s->q[r][16 * g + 8 + j], v >> 4 & BYTES(15u));
+        }
+}
+
+INLINE void expand_q5_k(step_k *s, int r, const uint8_t *p)
+{
+    const uint8_t *high = expand_k4_scales(s, r, p);
+    p = high + 8 * WORD_ROWS;
+    for (int j = 0; j < 8; j++) {
+        const words h = get(high + WORD_ROWS * j); /* bit b of a byte: fifth bit of sub-block b */
+        for (int g = 0; g < 4; g++) {
+            const words v = get(p + WORD_ROWS * (8 * g + j));
+            put(s->q[r][16 * g + j], (v & BYTES(15u)) | (h >> 2 * g & BYTES(1u)) << 4);
+            put(s->q[r][16 * g + 8 + j], (v >> 4 & BYTES(15u)) | (h >> (2 * g + 1) & BYTES(1u)) << 4);
+        }
+    }
+}
+
+INLINE void expand_q2_k(step_k *s, int r, const uint8_t *p)
+{
+    for (int i = 0; i < 8; i++) {
+        const words v = get(p + WORD_ROWS * (i / 2));
+        const words a = byte_of(v, i % 2 * 2), b = byte_of(v, i % 2 * 2 + 1);
+        put_scales(s, r, i, a & 15u, b & 15u, a >> 4, b >> 4);
+    }
+    p += 4 * WORD_ROWS;
+    for (int i = 0; i < 16; i++, p += WORD_ROWS) {
+        const words v = get(p);
+        for (int run = 0; run < 4; run++)
+            put(s->q[r][i / 8 * 32 + 8 * run + i % 8], v >> 2 * run & BYTES(3u));
+    }
+    expand_halves(s->d[r], p);
+    expand_halves(s->dmin[r], p + 32);
+}
+
+/* ---- super-blocks with an offset ------------------------------------------------------------------- */
+
+INLINE void expand_q3_k(step_k *s, int r, const uint8_t *p) /* offset 4 */
+{
+    const uint8_t *low = p + 8 * WORD_ROWS, *scales = low + 16 * WORD_ROWS;
+    for (int j = 0; j < 8; j++) {
+        const words h = get(p + WORD_ROWS * j); /* bit b: third bit of run b */
+        for (int run = 0; run < 8; run++) {
+            const words v = get(low + WORD_ROWS * (run / 4 * 8 + j));
+            put(s->q[r][8 * run + j], (v >> run % 4 * 2 & BYTES(3u)) | (h >> run & BYTES(1u)) << 2);
+        }
+    }
+    const words b0 = get(scales), b1 = get(scales + WORD_ROWS), top = get(scales + 2 * WORD_ROWS);
+    const words scale[4] = {
+        (b0 & BYTES(15u)) | (top << 4 & BYTES(48u)),
+        (b1 & BYTES(15u)) | (top << 2 & BYTES(48u)),
+        (b0 >> 4 & BYTES(15u)) | (top & BYTES(48u)),
+        (b1 >> 4 & BYTES(15u)) | (top >> 2 & BYTES(48u)),
+    };
+    for (int i = 0; i < 8; i++)
+        put_offset_scales(s, r, i, byte_of(scale[i / 2], i % 2 * 2) - 32u,
+                          byte_of(scale[i / 2], i % 2 * 2 + 1) - 32u, 4);
+    expand_halves(s->d[r], scales + 3 * WORD_ROWS);
+}
+
+INLINE void expand_q6_k(step_k *s, int r, const uint8_t *p) /* offset 32 */
+{
+    const uint8_t *high = p + 32 * WORD_ROWS, *scales = high + 16 * WORD_ROWS;
+    for (int h = 0; h < 2; h++)
+        for (int j = 0; j < 8; j++) {
+            const uint8_t *low = p + WORD_ROWS * (16 * h + j);
+            const words a = get(low), b = get(low + 8 * WORD_ROWS), c = get(high + WORD_ROWS * (8 * h + j));
+            uint8_t(*q)[WORD_ROWS] = s->q[r] + 32 * h + j;
+            put(q[0], (a & BYTES(15u)) | (c << 4 & BYTES(48u)));
+            put(q[8], (b & BYTES(15u)) | (c << 2 & BYTES(48u)));
+            put(q[16], (a >> 4 & BYTES(15u)) | (c & BYTES(48u)));
+            put(q[24], (b >> 4 & BYTES(15u)) | (c >> 2 & BYTES(48u)));
+        }
+    for (int i = 0; i < 8; i++) {
+        const words v = get(scales + WORD_ROWS * (i / 2));
+        put_offset_scales(s, r, i, byte_signed(v, i % 2 * 2), byte_signed(v, i % 2 * 2 + 1), 32);
+    }
+    expand_halves(s->d[r], scales + 4 * WORD_ROWS);
+}
+
+INLINE void expand_iq4_xs(step_k *s, int r, const uint8_t *p) /* offset 128 */
+{
+    expand_halves(s->d[r], p);
+    const words high = get_halves(p + 32), low = get(p + 64);
+    for (int i = 0; i < 4; i++) {
+        const words a = (low >> 8 * i & 15u) | (high >> 4 * i & 3u) << 4;
+        const words b = (low >> (8 * i + 4) & 15u) | (high >> (4 * i + 2) & 3u) << 4;
+        put_offset_scales(s, r, i, a - 32u, b - 32u, 128);
+    }
+    p += 128;
+    for (int i = 0; i < 32; i++, p += WORD_ROWS) {
+        const words v = get(p);
+        uint8_t(*q)[WORD_ROWS] = s->q[r] + i / 4 * 8 + i % 4;
+        put(q[0], expand_codes(v & BYTES(15u)));
+        put(q[4], expand_codes(v >> 4 & BYTES(15u)));
+    }
+}
+
+/* Eight columns of a grid entry under eight sign bits. */
+INLINE void put_grid8(uint8_t (*q)[WORD_ROWS], const uint64_t *grid, words index, words signs, uint32_t offset)
+{
+    /* little-endian: the entry's first four bytes are the even word */
+    const uint32_t *table = (const uint32_t *)(const void *)grid;
+    put(q[0], signed_bytes(look_up(table, 2 * index), signs & 15u, offset));
+    put(q[1], signed_bytes(look_up(table + 1, 2 * index), signs >> 4 & 15u, offset));
+}
+
+/* The eighth sign of a 7-bit code makes their number even. */
+INLINE words even_signs(words code)
+{
+    words odd = code ^ code >> 4;
+    odd ^= odd >> 2;
+    odd ^= odd >> 1;
+    return code | (odd & 1u) << 7;
+}
+
+INLINE void expand_iq2_xxs(step_k *s, int r, const uint8_t *p) /* offset 43, 32 columns a scale */
+{
+    put_d(s->d[r], p, 0.125f);
+    p += 32;
+    for (int i = 0; i < 8; i += 2) {
+        words scale[2];
+        for (int h = 0; h < 2; h++, p += 2 * WORD_ROWS) {
+            const words index = get(p), signs = get(p + WORD_ROWS);
+            scale[h] = 2 * (signs >> 28) + 1;
+            for (int l = 0; l < 4; l++)
+                put_grid8(s->q[r] + 8 * (i + h) + 2 * l, num_grid_iq2_xxs, byte_of(index, l),
+                          even_signs(signs >> 7 * l & 127u), 43);
+        }
+        put_offset_scales(s, r, i / 2, scale[0], scale[1], 43);
+    }
+}
+
+/* Scales of 16 columns in nibbles, as IQ2_XS and IQ2_S have them: d / 8 * (2 n + 1). */
+INLINE void put_iq2_scales(step_k *s, int r, const uint8_t *p)
+{
+    for (int i = 0; i < 8; i++) {
+        const words b = byte_of(get(p + WORD_ROWS * (i / 4)), i % 4);
+        put_offset_scales(s, r, i, 2 * (b & 15u) + 1, 2 * (b >> 4) + 1, 43);
+    }
+}
+
+INLINE void expand_iq2_xs(step_k *s, int r, const uint8_t *p) /* offset 43 */
+{
+    put_d(s->d[r], p, 0.125f);
+    p += 32;
+    for (int i = 0; i < 16; i++, p += WORD_ROWS) {
+        const words v = get(p);
+        for (int h = 0; h < 2; h++) {
+            const words code = v >> 16 * h & 0xffffu;
+            put_grid8(s->q[r] + 4 * i + 2 * h, num_grid_iq2_xs, code & 511u, even_signs(code >> 9), 43);
+        }
+    }
+    put_iq2_scales(s, r, p);
+}
+
+INLINE void expand_iq2_s(step_k *s, int r, const uint8_t *p) /* offset 43 */
+{
+    put_d(s->d[r], p, 0.125f);
+    p += 32;
+    const uint8_t *signs = p + 8 * WORD_ROWS, *high = signs + 8 * WORD_ROWS;
+    for (int i = 0; i < 8; i++) { /* 32 columns */
+        const words v = get(p + WORD_ROWS * i), sign = get(signs + WORD_ROWS * i);
+        const words h = byte_of(get(high + WORD_ROWS * (i / 4)), i % 4);
+        for (int l = 0; l < 4; l++)
+            put_grid8(s->q[r] + 8 * i + 2 * l, num_grid_iq2_s, byte_of(v, l) | (h >> 2 * l & 3u) << 8, byte_of(sign, l), 43);
+    }
+    put_iq2_scales(s, r, high + 2 * WORD_ROWS);
+}
+
+INLINE void expand_iq3_xxs(step_k *s, int r, const uint8_t *p) /* offset 62, 32 columns a scale */
+{
+    put_d(s->d[r], p, 0.25f);
+    p += 32;
+    for (int i = 0; i < 8; i += 2) {
+        words scale[2];
+        for (int h = 0; h < 2; h++) {
+            const words signs = get(p + WORD_ROWS * (16 + i + h));
+            scale[h] = 2 * (signs >> 28) + 1;
+            for (int l = 0; l < 8; l++) {
+                const words index = byte_of(get(p + WORD_ROWS * (2 * (i + h) + l / 4)), l % 4);
+                const words sign = even_signs(signs >> l / 2 * 7 & 127u) >> l % 2 * 4 & 15u;
+                put(s->q[r][8 * (i + h) + l], signed_bytes(look_up(num_grid_iq3_xxs, index), sign, 62));
+            }
+        }
+        put_offset_scales(s, r, i / 2, scale[0], scale[1], 62);
+    }
+}
+
+INLINE void expand_iq3_s(step_k *s, int r, const uint8_t *p) /* offset 15, 32 columns a scale */
+{
+    expand_halves(s->d[r], p);
+    p += 32;
+    const uint8_t *high = p + 16 * WORD_ROWS, *signs = high + 2 * WORD_ROWS, *scales = signs + 8 * WORD_ROWS;
+    for (int i = 0; i < 8; i++) {
+        const words h = byte_of(get(high + WORD_ROWS * (i / 4)), i % 4), sign = get(signs + WORD_ROWS * i);
+        for (int l = 0; l < 8; l++) {
+            const words index = byte_of(get(p + WORD_ROWS * (2 * i + l / 4)), l % 4) | (h >> l & 1u) << 8;
+            put(s->q[r][8 * i + l], signed_bytes(look_up(num_grid_iq3_s, index), sign >> 4 * l & 15u, 15));
+        }
+    }
+    for (int i = 0; i < 4; i++) {
+        const words b = byte_of(get(scales), i);
+        put_offset_scales(s, r, i, 2 * (b & 15u) + 1, 2 * (b >> 4) + 1, 15);
+    }
+}
+
+/* Eight columns of IQ1: 8 * grid and one more or less, plus 16. */
+INLINE void put_iq1(uint8_t (*q)[WORD_ROWS], words index, words minus)
+{
+    const uint32_t *table = (const uint32_t *)(const void *)num_grid_iq1;
+    const words delta = BYTES(9u) - minus * BYTES(2u);
+    for (int h = 0; h < 2; h++) {
+        /* grid bytes -1, 0, 1 become 0, 1, 2: adding 1 to each byte without carries */
+        const words g = look_up(table + h, 2 * index);
+        const words up = ((g & BYTES(1u)) ^ BYTES(1u)) + ((~g >> 6 & BYTES(2u)) & (g << 1));
+        put(q[h], 8 * up + delta);
+    }
+}
+
+INLINE void expand_iq1_s(step_k *s, int r, const uint8_t *p) /* offset 16, 32 columns a scale */
+{
+    put_d(s->d[r], p, 0.125f);
+    p += 32;
+    const uint8_t *high = p + 8 * WORD_ROWS;
+    for (int i = 0; i < 8; i += 2) {
+        words scale[2];
+        for (int j = 0; j < 2; j++) {
+            const words h = get(high + WORD_ROWS * (i / 2)) >> 16 * j & 0xffffu;
+            const words v = get(p + WORD_ROWS * (i + j));
+            scale[j] = 2 * (h >> 12 & 7u) + 1;
+            for (int l = 0; l < 4; l++)
+                put_iq1(s->q[r] + 8 * (i + j) + 2 * l, byte_of(v, l) | (h >> 3 * l & 7u) << 8, h >> 15);
+        }
+        put_offset_scales(s, r, i / 2, scale[0], scale[1], 16);
+    }
+}
+
+INLINE void expand_iq1_m(step_k *s, int r, const uint8_t *p) /* offset 16 */
+{
+    const uint8_t *high = p + 8 * WORD_ROWS, *scales = high + 4 * WORD_ROWS;
+    const words s0 = get(scales), s1 = get(scales + WORD_ROWS);
+    /* the half-precision scale lies in the top nibbles of four 16-bit words */
+    const words d = (s0 >> 12 & 15u) | (s0 >> 28) << 4 | (s1 >> 12 & 15u) << 8 | (s1 >> 28) << 12;
+    uint16_t half[KERN_ROWS];
+    for (int i = 0; i < KERN_ROWS; i++) half[i] = (uint16_t)d[i];
+    put_d(s->d[r], half, 0.125f);
+    for (int i = 0; i < 8; i++) { /* 32 columns: two scales */
+        const words v = get(p + WORD_ROWS * i), sc = (i < 4 ? s0 : s1) >> i / 2 % 2 * 16;
+        const words h = get(high + WORD_ROWS * (i / 2)) >> i % 2 * 16;
+        for (int l = 0; l < 4; l++) {
+            const words bits = h >> 4 * l & 15u;
+            put_iq1(s->q[r] + 8 * i + 2 * l, byte_of(v, l) | (bits & 7u) << 8, bits >> 3);
+        }
+        put_offset_scales(s, r, i, 2 * (sc >> i % 2 * 6 & 7u) + 1, 2 * (sc >> (i % 2 * 6 + 3) & 7u) + 1, 16);
+    }
+}
+
+/* ---- blocks of 32 ---------------------------------------------------------------------------------- */
+
+/* Sixteen bytes of nibbles: low ones are columns 0..15, high ones 16..31; `high` has a fifth bit per
+ * column, `use_high` says whether. */
+INLINE void put_nibbles(uint8_t (*q)[WORD_ROWS], const uint8_t *p, words high, const bool use_high)
+{
+    for (int j = 0; j < 4; j++) {
+        const words v = get(p + WORD_ROWS * j);
+        words lo = v & BYTES(15u), hi = v >> 4 & BYTES(15u);
+        if (use_high) {
+            lo |= spread_bits(high >> 4 * j & 15u) << 4;
+            hi |= spread_bits(high >> (4 * j + 16) & 15u) << 4;
+        }
+        put(q[j], lo);
+        put(q[j + 4], hi);
+    }
+}
+
+INLINE void expand_q8_0(step_b *s, int r, int b, const uint8_t *p) /* offset 128 */
+{
+    expand_halves(s->d[r][b], p);
+    for (int j = 0; j < 8; j++) put(s->q[r][8 * b + j], get(p + 32 + WORD_ROWS * j) ^ BYTES(0x80u));
+}
+
+INLINE void expand_q4_0(step_b *s, int r, int b, const uint8_t *p) /* offset 8 */
+{
+    expand_halves(s->d[r][b], p);
+    put_nibbles(s->q[r] + 8 * b, p + 32, (words){0}, false);
+}
+
+INLINE void expand_q4_1(step_b *s, int r, int b, const uint8_t *p)
+{
+    expand_halves(s->d[r][b], p);
+    expand_halves(s->m[r][b], p + 32);
+    put_nibbles(s->q[r] + 8 * b, p + 64, (words){0}, false);
+}
+
+INLINE void expand_q5_0(step_b *s, int r, int b, const uint8_t *p) /* offset 16 */
+{
+    expand_halves(s->d[r][b], p);
+    put_nibbles(s->q[r] + 8 * b, p + 32 + WORD_ROWS, get(p + 32), true);
+}
+
+INLINE void expand_q5_1(step_b *s, int r, int b, const uint8_t *p)
+{
+    expand_halves(s->d[r][b], p);
+    expand_halves(s->m[r][b], p + 32);
+    put_nibbles(s->q[r] + 8 * b, p + 64 + WORD_ROWS, get(p + 64), true);
+}
+
+INLINE void expand_iq4_nl(step_b *s, int r, int b, const uint8_t *p) /* offset 128 */
+{
+    expand_halves(s->d[r][b], p);
+    for (int j = 0; j < 4; j++) {
+        const words v = get(p + 32 + WORD_ROWS * j);
+        put(s->q[r][8 * b + j], expand_codes(v & BYTES(15u)));
+        put(s->q[r][8 * b + j + 4], expand_codes(v >> 4 & BYTES(15u)));
+    }
+}
+
+/* ---- the loop around the tiles ------------------------------------------------------------------------ */
+
+/* What the including file provides: a step's contribution to the sums of n activation rows. */
+typedef void expand_k_fn(step_k *s, int r, const uint8_t *p);
+typedef void expand_b_fn(step_b *s, int r, int b, const uint8_t *p);
+
+/* Offset 0 means minimums. TOP: the largest byte. SUB: columns of a scale. */
+#define EXPAND_K_TYPES(X)                                                                                            \
+    X(Q4_K, expand_q4_k, 32, 0, 15)                                                                                  \
+    X(Q5_K, expand_q5_k, 32, 0, 31)                                                                                  \
+    X(Q2_K, expand_q2_k, 16, 0, 3)                                                                                   \
+    X(Q3_K, expand_q3_k, 16, 4, 7)                                                                                   \
+    X(Q6_K, expand_q6_k, 16, 32, 63)                                                                                 \
+    X(IQ4_XS, expand_iq4_xs, 32, 128, 255)                                                                           \
+    X(IQ2_XXS, expand_iq2_xxs, 32, 43, 86)                                                                           \
+    X(IQ2_XS, expand_iq2_xs, 16, 43, 86)                                                                             \
+    X(IQ2_S, expand_iq2_s, 16, 43, 86)                                                                               \
+    X(IQ3_XXS, expand_iq3_xxs, 32, 62, 124)                                                                          \
+    X(IQ3_S, expand_iq3_s, 32, 15, 30)                                                                               \
+    X(IQ1_S, expand_iq1_s, 32, 16, 25)                                                                               \
+    X(IQ1_M, expand_iq1_m, 16, 16, 25)
+
+#define EXPAND_B_TYPES(X)                                                                                            \
+    X(Q8_0, expand_q8_0, 128, false, 255)                                                                            \
+    X(Q4_0, expand_q4_0, 8, false, 15)                                                                               \
+    X(Q4_1, expand_q4_1, 0, true, 15)                                                                                \
+    X(Q5_0, expand_q5_0, 16, false, 31)                                                                              \
+    X(Q5_1, expand_q5_1, 0, true, 31)                                                                                \
+    X(IQ4_NL, expand_iq4_nl, 128, false, 255)
+
+typedef void tiles_k_fn(sums *acc, const step_k *s, const kern_q8k *x, size_t n, int SUB, int offset, int top);
+/* Block b of row i is x[b * stride + i]. */
+typedef void tiles_b_fn(sums *acc, const step_b *s, const kern_q8 *x, size_t stride, size_t blocks, size_t n,
+                        int offset, bool mins, int top);
+
+INLINE void store_sums(const kern_mm_args *a, size_t m, size_t n, const sums *acc, size_t rows)
+{
+    const size_t width = size_min(LANES, a->N - n);
+    for (size_t i = 0; i < rows; i++) {
+        float *y = a->y + (m + i) * a->ldy + n;
+        if (width == LANES) memcpy(y, acc[i], sizeof acc[i]);
+        else memcpy(y, acc[i], width * sizeof *y);
+    }
+}
+
+INLINE void expand_mul_k(const kern_mm_args *a, size_t block_bytes, expand_k_fn *expand, tiles_k_fn *tiles,
+                         const int SUB, const int offset, const int top)
+{
+    _Alignas(64) step_k s;
+    _Alignas(64) sums acc[CHUNK];
+    const size_t blocks = a->K / STEP, panel_bytes = blocks * block_bytes;
+    for (size_t n = 0; n < a->N; n += LANES) {
+        const uint8_t *w0 = (const uint8_t *)a->w + n / KERN_ROWS * panel_bytes;
+        /* A lone last panel is computed twice and stored once. */
+        const uint8_t *w1 = n + KERN_ROWS < a->N ? w0 + panel_bytes : w0;
+        for (size_t m = 0; m < a->M; m += CHUNK) {
+            const size_t rows = size_min(CHUNK, a->M - m);
+            memset(acc, 0, rows * sizeof *acc);
+            for (size_t b = 0; b < blocks; b++) {
+                expand(&s, 0, w0 + b * block_bytes);
+                expand(&s, 1, w1 + b * block_bytes);
+                tiles(acc, &s, (const kern_q8k *)a->x + b * a->rows + a->first + m, rows, SUB, offset, top);
+            }
+            store_sums(a, m, n, acc, rows);
+        }
+    }
+}
+
+INLINE void expand_mul_b(const kern_mm_args *a, size_t block_bytes, expand_b_fn *expand, tiles_b_fn *tiles,
+                         const int offset, const bool mins, const int top)
+{
+    _Alignas(64) step_b s;
+    _Alignas(64) sums acc[CHUNK];
+    const size_t blocks = a->K / 32, panel_bytes = blocks * block_bytes;
+    for (size_t n = 0; n < a->N; n += LANES) {
+        const uint8_t *w0 = (const uint8_t *)a->w + n / KERN_ROWS * panel_bytes;
+        const uint8_t *w1 = n + KERN_ROWS < a->N ? w0 + panel_bytes : w0;
+        for (size_t m = 0; m < a->M; m += CHUNK) {
+            const size_t rows = size_min(CHUNK, a->M - m);
+            memset(acc, 0, rows * sizeof *acc);
+            for (size_t b = 0; b < blocks; b += STEP_BLOCKS) {
+                const size_t n_blocks = size_min(STEP_BLOCKS, blocks - b);
+                for (size_t i = 0; i < n_blocks; i++) {
+                    expand(&s, 0, (int)i, w0 + (b + i) * block_bytes);
+                    expand(&s, 1, (int)i, w1 + (b + i) * block_bytes);
+                }
+                tiles(acc, &s, (const kern_q8 *)a->x + b * a->rows + a->first + m, a->rows, n_blocks, rows, offset,
+                      mins, top);
+            }
+            store_sums(a, m, n, acc, rows);
+        }
+    }
+}
+
+/* One product per format, and their places in the table. The including file has tiles_k and tiles_b. */
+#define EXPAND_MUL_K(T, expand, SUB, offset, top)                                                                    \
+    static void mul_##T(const kern_mm_args *a)                                                                       \
+    {                                                                                                                \
+        expand_mul_k(a, KERN_ROWS * num_info_of(NUM_##T)->block_bytes, expand, tiles_k, SUB, offset, top);           \
+    }
+#define EXPAND_MUL_B(T, expand, offset, mins, top)                                                                   \
+    static void mul_##T(const kern_mm_args *a)                                                                       \
+    {                                                                                                                \
+        expand_mul_b(a, KERN_ROWS * num_info_of(NUM_##T)->block_bytes, expand, tiles_b, offset, mins, top);          \
+    }
+#define EXPAND_MUL_FUNCTIONS EXPAND_K_TYPES(EXPAND_MUL_K) EXPAND_B_TYPES(EXPAND_MUL_B)
+#define EXPAND_ENTRY_K(T, expand, SUB, offset, top) table_->mm[NUM_##T].mul = mul_##T;
+#define EXPAND_ENTRY_B(T, expand, offset, mins, top) table_->mm[NUM_##T].mul = mul_##T;
+#define EXPAND_MUL_ENTRIES(k)                                                                                        \
+    kern *const table_ = (k);                                                                                        \
+    EXPAND_K_TYPES(EXPAND_ENTRY_K) EXPAND_B_TYPES(EXPAND_ENTRY_B)
+
+#endif

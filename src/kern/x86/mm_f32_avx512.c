@@ -1,0 +1,76 @@
+/* Products with F32 and F16 weights: one fused multiply-add per column, in order of k.
+ * SPDX-License-Identifier: MIT */
+#include "kern/kern_int.h"
+
+#include <immintrin.h>
+
+#define INLINE static inline __attribute__((always_inline))
+
+enum { COLUMNS = 12, STEP = 256, LANES = 2 * KERN_ROWS };
+
+INLINE __m512 weight(const uint8_t *p, const int size)
+{
+    return size == 4 ? _mm512_loadu_ps(p) : _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
+}
+
+/* Columns [k0, k1) of a pair of panels into the sums of C rows of x (K apart). The first range starts
+ * from zero, later ones from y itself: the same chain of operations as one pass. */
+INLINE void tile(float *y, size_t ldy, const uint8_t *w0, const uint8_t *w1, const float *x, size_t K,
+                 size_t k0, size_t k1, uint32_t mask, const int C, const int size)
+{
+    const __mmask16 m0 = (__mmask16)mask, m1 = (__mmask16)(mask >> 16);
+    __m512 acc[2][COLUMNS];
+#pragma GCC unroll 12
+    for (int c = 0; c < C; c++) {
+        acc[0][c] = k0 ? _mm512_maskz_loadu_ps(m0, y + (size_t)c * ldy) : _mm512_setzero_ps();
+        acc[1][c] = k0 ? _mm512_maskz_loadu_ps(m1, y + (size_t)c * ldy + 16) : _mm512_setzero_ps();
+    }
+    const size_t unit = (size_t)size * KERN_ROWS;
+    for (size_t k = k0; k < k1; k++) {
+        _mm_prefetch((const char *)w0 + k * unit + 4096, _MM_HINT_T0);
+        _mm_prefetch((const char *)w1 + k * unit + 4096, _MM_HINT_T0);
+        const __m512 a = weight(w0 + k * unit, size), b = weight(w1 + k * unit, size);
+#pragma GCC unroll 12
+        for (int c = 0; c < C; c++) {
+            const __m512 v = _mm512_set1_ps(x[(size_t)c * K + k]);
+            acc[0][c] = _mm512_fmadd_ps(a, v, acc[0][c]);
+            acc[1][c] = _mm512_fmadd_ps(b, v, acc[1][c]);
+        }
+    }
+#pragma GCC unroll 12
+    for (int c = 0; c < C; c++) {
+        _mm512_mask_storeu_ps(y + (size_t)c * ldy, m0, acc[0][c]);
+        _mm512_mask_storeu_ps(y + (size_t)c * ldy + 16, m1, acc[1][c]);
+    }
+}
+
+INLINE void mul(const kern_mm_args *a, const int size)
+{
+    const size_t panel_bytes = a->K * (size_t)size * KERN_ROWS;
+    const float *x0 = (const float *)a->x + a->first * a->K;
+    for (size_t n = 0; n < a->N; n += LANES) {
+        const uint8_t *w0 = (const uint8_t *)a->w + n / KERN_ROWS * panel_bytes;
+        const uint8_t *w1 = n + KERN_ROWS < a->N ? w0 + panel_bytes : w0;
+        const size_t rows = size_min(LANES, a->N - n);
+        const uint32_t mask = rows == LANES ? ~0u : (1u << rows) - 1;
+        for (size_t k = 0; k < a->K; k += STEP) {
+            const size_t end = size_min(k + STEP, a->K);
+            size_t m = 0;
+            for (; m + COLUMNS <= a->M; m += COLUMNS)
+                tile(a->y + m * a->ldy + n, a->ldy, w0, w1, x0 + m * a->K, a->K, k, end, mask, COLUMNS, size);
+            for (; m + 4 <= a->M; m += 4)
+                tile(a->y + m * a->ldy + n, a->ldy, w0, w1, x0 + m * a->K, a->K, k, end, mask, 4, size);
+            for (; m < a->M; m++)
+                tile(a->y + m * a->ldy + n, a->ldy, w0, w1, x0 + m * a->K, a->K, k, end, mask, 1, size);
+        }
+    }
+}
+
+static void mul_f32(const kern_mm_args *a) { mul(a, 4); }
+static void mul_f16(const kern_mm_args *a) { mul(a, 2); }
+
+void kern_init_mm_f32_avx512(kern *k)
+{
+    k->mm[NUM_F32].mul = mul_f32;
+    k->mm[NUM_F16].mul = mul_f16;
+}
