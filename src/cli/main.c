@@ -7,6 +7,7 @@ static const struct command {
     cli_fn *run;
 } COMMANDS[] = {
     {"help", "list the commands", NULL},
+    {"show", "what a model file holds", cmd_show},
 };
 
 static int usage(FILE *out)
