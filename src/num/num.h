@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: MIT
  *
  * Block layouts follow the GGUF tensor types (ggml-common.h and gguf-py quants.py of ggml-org/ggml;
- * facts only). All functions are pure. */
+ * facts only). All functions are pure. Encoded bytes may stand at any address. */
 #ifndef NUM_H
 #define NUM_H
 
@@ -48,13 +48,15 @@ uint16_t num_f32_to_bf16(float f); /* nearest even; NaN stays NaN */
 float num_e4m3_to_f32(uint8_t b);  /* FN variant: bias 7, max 448, 0x7F and 0xFF are NaN */
 uint8_t num_f32_to_e4m3(float f);  /* nearest even, saturating to +-448 */
 
-/* Decodes n elements (a multiple of the block). false when the type has no decoder. */
+/* Decodes n elements. false when the type has no decoder or n is no multiple of its block. */
 bool num_decode(num_type t, float *out, const void *in, size_t n);
-/* Encodes by plain rounding with the format's usual scale rule. false when the type has no encoder. */
+/* Encodes by plain rounding with the format's usual scale rule. false when the type has no encoder or
+ * n is no multiple of its block. Values that are not finite give some block and spoil it alone. */
 bool num_encode(num_type t, void *out, const float *in, size_t n);
 bool num_can_encode(num_type t);
 
 /* The block layouts, little-endian, packed by construction. */
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "files are read in place");
 enum { NUM_QK = 256 /* elements of a super-block */ };
 typedef struct num_q4_0 { uint16_t d; uint8_t qs[16]; } num_q4_0;
 typedef struct num_q4_1 { uint16_t d, m; uint8_t qs[16]; } num_q4_1;
@@ -94,6 +96,18 @@ static inline void num_k4_scale_min(const uint8_t *b, int j, uint8_t *scale, uin
         *scale = (uint8_t)((b[j + 4] & 15) | ((b[j - 4] >> 6) << 4));
         *min = (uint8_t)((b[j + 4] >> 4) | ((b[j] >> 6) << 4));
     }
+}
+
+/* Scale j (0..15) of the 12 packed bytes of Q3_K: -32..31. */
+static inline int num_k3_scale(const uint8_t *b, int j)
+{
+    return ((b[j % 8] >> j / 8 * 4 & 15) | (b[8 + j % 4] >> j / 4 * 2 & 3) << 4) - 32;
+}
+
+/* The F16 bits of the block scale of IQ1_M, spread over the top nibbles of four 16-bit words. */
+static inline uint16_t num_iq1_m_scale(const uint8_t *b)
+{
+    return (uint16_t)(b[1] >> 4 | (b[3] & 0xF0) | (b[5] & 0xF0) << 4 | (b[7] & 0xF0) << 8);
 }
 
 #endif
