@@ -22,7 +22,8 @@ enum token_flag {
     TOKEN_SPECIAL = 2,    /* dropped by skip_special */
     TOKEN_ADDED = 4,
     TOKEN_NORMALIZED = 8, /* an added token that is looked for after normalisation */
-    TOKEN_END = 16
+    TOKEN_END = 16,
+    TOKEN_MERGEABLE = 32  /* stands in tokenizer.slot */
 };
 
 /* Does merging the token's bytes give the token alone? Found out on first use and kept: the answer
@@ -77,6 +78,7 @@ struct tokenizer {
     size_t slot_mask;
     merge_slot *merge; /* [merge_mask + 1] */
     size_t merge_mask;
+    int32_t last_merged; /* the token of the merge added last */
     int32_t byte_id[256];
     size_t longest; /* bytes of the longest token in slot */
     bool ignore_merges, fuse_unknown;
