@@ -6,6 +6,9 @@ static const struct command {
     const char *name, *summary;
     cli_fn *run;
 } COMMANDS[] = {
+    {"pull", "fetch a model from a hub", cmd_pull},
+    {"list", "show the local models", cmd_list},
+    {"rm", "remove a local model", cmd_rm},
     {"help", "list the commands", NULL},
 };
 
