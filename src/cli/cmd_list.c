@@ -33,12 +33,13 @@ static void print_json(const store_list *l)
 static void print_table(const store_list *l)
 {
     int width = 4;
-    for (size_t i = 0; i < l->n; i++) width = l->v[i].name.n > (size_t)width ? (int)l->v[i].name.n : width;
+    for (size_t i = 0; i < l->n; i++)
+        width = l->v[i].name.n > (size_t)width ? (int)l->v[i].name.n : width;
     if (l->n) printf("%-*s  %12s  %-4s  %s\n", width, "NAME", "SIZE", "KIND", "DATE");
     for (size_t i = 0; i < l->n; i++) {
         const store_model *m = &l->v[i];
-        printf("%-*.*s  %9.1f MB  %-4.*s  %.*s", width, STR_ARG(m->name), (double)m->bytes * 1e-6, STR_ARG(m->kind),
-               m->date.n > 10 ? 10 : (int)m->date.n, m->date.p);
+        printf("%-*.*s  %9.1f MB  %-4.*s  %.*s", width, STR_ARG(m->name), (double)m->bytes * 1e-6,
+               STR_ARG(m->kind), m->date.n > 10 ? 10 : (int)m->date.n, m->date.p);
         if (!m->complete) printf("  incomplete: %.1f MB", (double)m->have * 1e-6);
         putchar('\n');
     }
@@ -66,7 +67,8 @@ int cmd_list(int argc, char **argv)
     if (st == PONDER_OK) st = store_all(&l, root, &err);
     if (st == PONDER_OK && json) print_json(&l);
     else if (st == PONDER_OK) print_table(&l);
-    if (st == PONDER_OK && !l.n && !json) fprintf(stderr, "no models in %s; `ponder pull NAME` fetches one\n", root);
+    if (st == PONDER_OK && !l.n && !json)
+        fprintf(stderr, "no models in %s; `ponder pull NAME` fetches one\n", root);
     store_list_free(&l);
     free(root);
     return st == PONDER_OK ? CLI_DONE : cli_fail("list", &err);
@@ -84,13 +86,15 @@ int cmd_rm(int argc, char **argv)
     };
     int status = cli_parse(&c, argc, argv, args);
     if (status >= 0) return status;
-    if (!args[0]) return fputs("ponder rm: name a model; `ponder list` shows them\n", stderr), CLI_USAGE;
+    if (!args[0])
+        return fputs("ponder rm: name a model; `ponder list` shows them\n", stderr), CLI_USAGE;
     ponder_error err;
     uint64_t bytes = 0;
     char *root = NULL;
     ponder_status st = cli_store_root(&root, &err);
     if (st == PONDER_OK) st = store_remove(root, args[0], &bytes, &err);
-    if (st == PONDER_OK) fprintf(stderr, "removed %s: %.1f MB freed\n", args[0], (double)bytes * 1e-6);
+    if (st == PONDER_OK)
+        fprintf(stderr, "removed %s: %.1f MB freed\n", args[0], (double)bytes * 1e-6);
     free(root);
     return st == PONDER_OK ? CLI_DONE : cli_fail("rm", &err);
 }

@@ -23,8 +23,8 @@ static void say(void *user, enum log_level level, const char *module, const char
 static void report(const hub_pulled *p, const char *name, bool json)
 {
     if (!json) {
-        fprintf(stderr, "%.1f MB, %.1f MB of them fetched now, all verified\n", (double)p->bytes * 1e-6,
-                (double)p->fetched * 1e-6);
+        fprintf(stderr, "%.1f MB, %.1f MB of them fetched now, all verified\n",
+                (double)p->bytes * 1e-6, (double)p->fetched * 1e-6);
         printf("%s\n", p->dir);
         return;
     }
@@ -47,26 +47,29 @@ int cmd_pull(int argc, char **argv)
     bool json = false, quiet = false;
     const char *args[1];
     const cli_option options[] = {
-        {"retries", 0, CLI_INT, &opt.retries, "N", "attempts after one that brought nothing", 0, 1000},
-        {"retry-wait", 0, CLI_FLOAT, &opt.wait_s, "S", "seconds before the first of them; doubles each time", 0, 3600},
+        {"retries", 0, CLI_INT, &opt.retries, "N", "attempts after a failure", 0, 1000},
+        {"retry-wait", 0, CLI_FLOAT, &opt.wait_s, "S", "seconds before the first; doubles", 0,
+         3600},
         {"json", 0, CLI_FLAG, &json, NULL, "print the result as JSON", 0, 0},
         {"quiet", 'q', CLI_FLAG, &quiet, NULL, "no progress", 0, 0},
         {0},
     };
     const cli_command c = {
         .usage = "pull NAME [options]",
-        .about = "Fetches a model into the local store, or brings it up to date: a checkpoint by OWNER/REPO, a\n"
-                 "GGUF file (all its parts) by OWNER/REPO:FILE.gguf, each with @REVISION if wanted. A broken-off\n"
-                 "pull is continued. HF_ENDPOINT names another hub, HF_TOKEN opens private and gated models,\n"
-                 "PONDER_HOME moves the store.",
+        .about =
+            "Fetches a model into the local store, or brings it up to date. A checkpoint is\n"
+            "OWNER/REPO, a GGUF file (with all its parts) OWNER/REPO:FILE.gguf; both may have\n"
+            "@REVISION behind them. A broken-off pull is continued. HF_ENDPOINT names another\n"
+            "hub, HF_TOKEN opens private and gated models, PONDER_HOME moves the store.",
         .examples = "  ponder pull deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B\n"
-                    "  ponder pull hf:unsloth/DeepSeek-R1-Distill-Qwen-1.5B-GGUF:DeepSeek-R1-Distill-Qwen-1.5B-Q4_K_M.gguf",
+                    "  ponder pull owner/DeepSeek-R1-GGUF:R1-Q4_K_M/R1-Q4_K_M-00001-of-00009.gguf",
         .options = options,
         .max_args = 1,
     };
     int status = cli_parse(&c, argc, argv, args);
     if (status >= 0) return status;
-    if (!args[0]) return fputs("ponder pull: name a model, OWNER/REPO; see --help\n", stderr), CLI_USAGE;
+    if (!args[0])
+        return fputs("ponder pull: name a model, OWNER/REPO; see --help\n", stderr), CLI_USAGE;
 
     ponder_error err;
     hub_name name;
@@ -79,7 +82,8 @@ int cmd_pull(int argc, char **argv)
     if (opt.token && !*opt.token) opt.token = NULL;
     opt.log = quiet ? NULL : &log;
     opt.progress = quiet ? NULL : stderr;
-    struct sigaction old, act = {.sa_handler = on_interrupt, .sa_flags = SA_RESETHAND}; /* a second one kills */
+    struct sigaction old;
+    struct sigaction act = {.sa_handler = on_interrupt, .sa_flags = SA_RESETHAND}; /* 2nd: kills */
     sigaction(SIGINT, &act, &old);
     ponder_status st = hub_name_parse(&name, args[0], &err);
     if (st == PONDER_OK) st = cli_store_root(&root, &err);

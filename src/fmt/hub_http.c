@@ -7,14 +7,14 @@
 
 enum {
     CONNECT_S = 20,
-    STALL_S = 30,       /* without STALL_BYTES a second: the connection counts as dead */
+    STALL_S = 30, /* without STALL_BYTES a second: the connection counts as dead */
     STALL_BYTES = 100,
     REDIRECTS = 10,
     LONGEST_WAIT_S = 600, /* a server that asks for more is not waited for */
     URL_LIMIT = 8192
 };
 
-/* ---- callbacks: libcurl calls them during one request --------------------------------------------------- */
+/* ---- callbacks: libcurl calls them during one request ---------------------------------------- */
 
 /* The last value of a response header of the final answer, or NULL. */
 static const char *header(hub_http *h, const char *name)
@@ -30,10 +30,11 @@ static ponder_status begin_body(hub_http *h, long code)
     if (s->have == 0 || code == 200) return s->restart(s, h->err);
     const char *range = header(h, "content-range"); /* "bytes 100-999/1000" */
     unsigned long long first = 0, last = 0, total = 0;
-    if (!range || sscanf(range, "bytes %llu-%llu/%llu", &first, &last, &total) != 3 || first != s->have ||
-        total != s->exact)
-        return err_set(h->err, PONDER_EFORMAT, "asked for the bytes from %llu of %llu, the server sent \"%s\"",
-                       (unsigned long long)s->have, (unsigned long long)s->exact, range ? range : "no range");
+    if (!range || sscanf(range, "bytes %llu-%llu/%llu", &first, &last, &total) != 3 ||
+        first != s->have || total != s->exact)
+        return err_set(
+            h->err, PONDER_EFORMAT, "asked for the bytes from %llu of %llu, the server sent \"%s\"",
+            (unsigned long long)s->have, (unsigned long long)s->exact, range ? range : "no range");
     return PONDER_OK;
 }
 
@@ -50,8 +51,9 @@ static size_t on_body(char *bytes, size_t size, size_t n, void *user)
         h->status = begin_body(h, code);
     }
     if (h->status == PONDER_OK && n > s->limit - s->have)
-        h->status = err_set(h->err, PONDER_ELIMIT, "the server sends more than the expected %llu bytes",
-                            (unsigned long long)s->limit);
+        h->status =
+            err_set(h->err, PONDER_ELIMIT, "the server sends more than the expected %llu bytes",
+                    (unsigned long long)s->limit);
     if (h->status == PONDER_OK) h->status = s->add(s, bytes, n, h->err);
     if (h->status != PONDER_OK) return 0; /* fewer than n: libcurl ends the transfer */
     s->have += n;
@@ -67,13 +69,14 @@ static int on_tick(void *user, curl_off_t a, curl_off_t b, curl_off_t c, curl_of
     return stopped(user);
 }
 
-/* ---- connection ------------------------------------------------------------------------------------------- */
+/* ---- connection ------------------------------------------------------------------------------ */
 
 static ponder_status check_endpoint(const hub_options *opt, const char *endpoint, ponder_error *err)
 {
     bool https = strncmp(endpoint, "https://", 8) == 0, http = strncmp(endpoint, "http://", 7) == 0;
     if ((!https && !http) || strlen(endpoint) > 512 || strpbrk(endpoint, "?# @"))
-        return err_set(err, PONDER_EARG, "\"%s\": the hub's address must be http(s)://HOST[/PATH]", endpoint);
+        return err_set(err, PONDER_EARG, "\"%s\": the hub's address must be http(s)://HOST[/PATH]",
+                       endpoint);
     if (opt->token && strpbrk(opt->token, "\r\n"))
         return err_set(err, PONDER_EARG, "the hub token holds a line break");
     return PONDER_OK;
@@ -86,7 +89,8 @@ ponder_status hub_http_open(hub_http *h, const hub_options *opt, ponder_error *e
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || !(h->curl = curl_easy_init()))
         return err_set(err, PONDER_ENOMEM, "cannot set up HTTP");
     CURL *c = h->curl;
-    h->headers = curl_slist_append(NULL, "Accept-Encoding: identity"); /* hashes are of the plain bytes */
+    h->headers =
+        curl_slist_append(NULL, "Accept-Encoding: identity"); /* hashes are of the plain bytes */
     curl_easy_setopt(c, CURLOPT_HTTPHEADER, h->headers);
     curl_easy_setopt(c, CURLOPT_USERAGENT, "ponder/" PONDER_VERSION);
     curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
@@ -123,8 +127,8 @@ void hub_url_add(buf *out, str text, bool slash)
 {
     for (size_t i = 0; i < text.n; i++) {
         unsigned char c = (unsigned char)text.p[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-                     c == '_' || c == '.' || c == '~' || (slash && c == '/');
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                     c == '-' || c == '_' || c == '.' || c == '~' || (slash && c == '/');
         if (plain) buf_add_char(out, (char)c);
         else buf_printf(out, "%%%02X", c);
     }
@@ -157,7 +161,7 @@ void hub_http_next(hub_http *h, buf *out)
     hub_link_next(link ? str_of(link) : STR(""), out);
 }
 
-/* ---- one request, and when to repeat it --------------------------------------------------------------------- */
+/* ---- one request, and when to repeat it ------------------------------------------------------ */
 
 enum verdict { DONE, AGAIN, GIVE_UP };
 
@@ -179,30 +183,33 @@ static enum verdict judge_code(hub_http *h, long code, const char *what)
     if (!note) note = "";
     if (code == 200 || code == 206) return DONE;
     if (code == 404) {
-        h->status = err_set(h->err, PONDER_ENOTFOUND, "%s: not on %s (404)%s%s", what, h->endpoint, sep, note);
+        h->status = err_set(h->err, PONDER_ENOTFOUND, "%s: not on %s (404)%s%s", what, h->endpoint,
+                            sep, note);
         return GIVE_UP;
     }
     if (code == 401 || code == 403) {
-        h->status = err_set(h->err, PONDER_ENOTFOUND, "%s: %s refuses it (%ld)%s%s; %s", what, h->endpoint, code,
-                            sep, note, hint);
+        h->status = err_set(h->err, PONDER_ENOTFOUND, "%s: %s refuses it (%ld)%s%s; %s", what,
+                            h->endpoint, code, sep, note, hint);
         return GIVE_UP;
     }
-    h->status = err_set(h->err, PONDER_EIO, "%s: %s answers %ld%s%s", what, h->endpoint, code, sep, note);
+    h->status =
+        err_set(h->err, PONDER_EIO, "%s: %s answers %ld%s%s", what, h->endpoint, code, sep, note);
     return code == 408 || code == 416 || code == 429 || code >= 500 ? AGAIN : GIVE_UP;
 }
 
 static enum verdict judge_failure(hub_http *h, CURLcode rc, const char *what)
 {
     if (stopped(h)) {
-        h->status = err_set(h->err, PONDER_ECANCELED, "%s: stopped; pull again to go on from there", what);
+        h->status =
+            err_set(h->err, PONDER_ECANCELED, "%s: stopped; pull again to go on from there", what);
         return GIVE_UP;
     }
     if (h->status != PONDER_OK) { /* the sink's own failure */
         err_context(h->err, h->status, "%s", what);
         return GIVE_UP;
     }
-    h->status = err_set(h->err, rc == CURLE_OUT_OF_MEMORY ? PONDER_ENOMEM : PONDER_EIO, "%s: %s", what,
-                        h->detail[0] ? h->detail : curl_easy_strerror(rc));
+    h->status = err_set(h->err, rc == CURLE_OUT_OF_MEMORY ? PONDER_ENOMEM : PONDER_EIO, "%s: %s",
+                        what, h->detail[0] ? h->detail : curl_easy_strerror(rc));
     switch (rc) { /* what no repetition mends */
     case CURLE_OUT_OF_MEMORY:
     case CURLE_PEER_FAILED_VERIFICATION:
@@ -230,12 +237,13 @@ static enum verdict request(hub_http *h, const char *url, const char *what)
     if (rc != CURLE_OK) return judge_failure(h, rc, what);
     curl_easy_getinfo(h->curl, CURLINFO_RESPONSE_CODE, &code);
     enum verdict v = judge_code(h, code, what);
-    if (code == 416 && s->have) s->have = 0; /* what is there is no beginning of what the server has */
+    if (code == 416 && s->have)
+        s->have = 0; /* what is there is no beginning of what the server has */
     if (v == DONE && !h->begun) h->status = s->restart(s, h->err); /* an empty body */
     if (v == DONE && h->status != PONDER_OK) return GIVE_UP;
     if (v == DONE && s->ranged && s->have < s->exact) {
-        h->status = err_set(h->err, PONDER_EIO, "%s: the answer ends after %llu of %llu bytes", what,
-                            (unsigned long long)s->have, (unsigned long long)s->exact);
+        h->status = err_set(h->err, PONDER_EIO, "%s: the answer ends after %llu of %llu bytes",
+                            what, (unsigned long long)s->have, (unsigned long long)s->exact);
         return AGAIN;
     }
     return v;
@@ -249,7 +257,8 @@ static bool wait_for(const hub_http *h, double seconds)
     return !stopped(h);
 }
 
-ponder_status hub_http_get(hub_http *h, const char *path, hub_sink *sink, const char *what, ponder_error *err)
+ponder_status hub_http_get(hub_http *h, const char *path, hub_sink *sink, const char *what,
+                           ponder_error *err)
 {
     ponder_error local;
     buf url = {0};
@@ -258,16 +267,20 @@ ponder_status hub_http_get(hub_http *h, const char *path, hub_sink *sink, const 
     buf_printf(&url, "%.*s%s", (int)base, h->endpoint, path);
     h->sink = sink;
     h->err = err ? err : &local;
-    ponder_status st = url.failed ? err_set(err, PONDER_ENOMEM, "%s: out of memory", what) : PONDER_OK;
-    if (st == PONDER_OK && url.n > URL_LIMIT) st = err_set(err, PONDER_ELIMIT, "%s: address too long", what);
+    ponder_status st =
+        url.failed ? err_set(err, PONDER_ENOMEM, "%s: out of memory", what) : PONDER_OK;
+    if (st == PONDER_OK && url.n > URL_LIMIT)
+        st = err_set(err, PONDER_ELIMIT, "%s: address too long", what);
     double wait = h->opt->wait_s;
-    uint64_t best = sink->ranged ? sink->have : 0; /* only more than ever before counts as progress */
+    uint64_t best =
+        sink->ranged ? sink->have : 0; /* only more than ever before counts as progress */
     for (int failures = 0; st == PONDER_OK;) {
         enum verdict v = request(h, url.p, what);
         if (v == DONE) break;
         st = h->status;
         if (v == GIVE_UP) break;
-        if (sink->ranged && sink->have > best) best = sink->have, failures = 0, wait = h->opt->wait_s;
+        if (sink->ranged && sink->have > best)
+            best = sink->have, failures = 0, wait = h->opt->wait_s;
         double asked = asked_wait(h);
         if (failures++ >= h->opt->retries || asked > LONGEST_WAIT_S) {
             if (asked > LONGEST_WAIT_S) err_context(err, st, "try again in %.0f s", asked);
@@ -275,9 +288,11 @@ ponder_status hub_http_get(hub_http *h, const char *path, hub_sink *sink, const 
             break;
         }
         double pause = asked > wait ? asked : wait;
-        log_write(h->opt->log, LOG_WARN, "hub", "%s; trying again in %.1f s", h->err->message, pause);
+        log_write(h->opt->log, LOG_WARN, "hub", "%s; trying again in %.1f s", h->err->message,
+                  pause);
         if (!wait_for(h, pause)) {
-            st = err_set(err, PONDER_ECANCELED, "%s: stopped; pull again to go on from there", what);
+            st =
+                err_set(err, PONDER_ECANCELED, "%s: stopped; pull again to go on from there", what);
             break;
         }
         wait = wait * 2 < 60 ? wait * 2 : 60;

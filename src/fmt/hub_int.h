@@ -36,10 +36,12 @@ typedef struct hub_http {
 
 ponder_status hub_http_open(hub_http *h, const hub_options *opt, ponder_error *err);
 void hub_http_close(hub_http *h);
-/* GETs endpoint + path into the sink, trying again where that may help. `what` names the thing wanted. */
-ponder_status hub_http_get(hub_http *h, const char *path, hub_sink *sink, const char *what, ponder_error *err);
-/* The query of the next page's address (behind '?') from the last answer's Link header, into out; empty
- * when there is none. */
+/* GETs endpoint + path into the sink, trying again where that may help. `what` names the thing
+ * wanted. */
+ponder_status hub_http_get(hub_http *h, const char *path, hub_sink *sink, const char *what,
+                           ponder_error *err);
+/* The query of the next page's address (behind '?') from the last answer's Link header, into out;
+ * empty when there is none. */
 void hub_http_next(hub_http *h, buf *out);
 /* The same from a header's value. */
 void hub_link_next(str value, buf *out);

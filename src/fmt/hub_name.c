@@ -6,7 +6,7 @@
 
 enum { TREE_LIMIT = 100000, PART_LIMIT = 96 };
 
-/* ---- names ------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 static bool is_alnum(char c)
 {
@@ -16,7 +16,8 @@ static bool is_alnum(char c)
 /* An owner or repository: letters, digits, '-', '_', '.', the first one alphanumeric, no "..". */
 static bool part_ok(str s)
 {
-    if (s.n == 0 || s.n > PART_LIMIT || !is_alnum(s.p[0]) || str_find(s, STR(".."), 0) != SIZE_MAX) return false;
+    if (s.n == 0 || s.n > PART_LIMIT || !is_alnum(s.p[0]) || str_find(s, STR(".."), 0) != SIZE_MAX)
+        return false;
     for (size_t i = 0; i < s.n; i++)
         if (!is_alnum(s.p[i]) && !strchr("-_.", s.p[i])) return false;
     return true;
@@ -24,7 +25,8 @@ static bool part_ok(str s)
 
 static bool revision_ok(str s)
 {
-    if (s.n == 0 || s.n > 128 || !is_alnum(s.p[0]) || str_find(s, STR(".."), 0) != SIZE_MAX) return false;
+    if (s.n == 0 || s.n > 128 || !is_alnum(s.p[0]) || str_find(s, STR(".."), 0) != SIZE_MAX)
+        return false;
     for (size_t i = 0; i < s.n; i++)
         if (!is_alnum(s.p[i]) && !strchr("-_./", s.p[i])) return false;
     return true;
@@ -63,7 +65,8 @@ ponder_status hub_name_parse(hub_name *out, const char *text, ponder_error *err)
     *out = (hub_name){0};
     if (parse(out, str_of(text))) return PONDER_OK;
     return err_set(err, PONDER_EARG,
-                   "\"%s\": want OWNER/REPO, OWNER/REPO:FILE.gguf, or one of them with @REVISION", text);
+                   "\"%s\": want OWNER/REPO, OWNER/REPO:FILE.gguf, or one of them with @REVISION",
+                   text);
 }
 
 bool hub_is_name(const char *text)
@@ -79,7 +82,7 @@ void hub_name_write(buf *out, const hub_name *n)
     if (n->file[0]) buf_printf(out, ":%s", n->file);
 }
 
-/* ---- the answer to "what files are there" ------------------------------------------------------------ */
+/* ---- the answer to "what files are there" ---------------------------------------------------- */
 
 void hub_tree_free(hub_tree *t)
 {
@@ -96,19 +99,21 @@ static bool hex(str s, size_t digits)
 }
 
 /* One entry; *is_file false for directories. The path is borrowed. */
-static ponder_status read_entry(hub_file *f, str *path, bool *is_file, const json_t *e, const char *source,
-                                ponder_error *err)
+static ponder_status read_entry(hub_file *f, str *path, bool *is_file, const json_t *e,
+                                const char *source, ponder_error *err)
 {
     str type = STR(""), oid = STR("");
     int64_t size = -1, lfs_size = -1;
-    if (!json_is_object(e)) return err_set(err, PONDER_EFORMAT, "%s: an entry is no object", source);
+    if (!json_is_object(e))
+        return err_set(err, PONDER_EFORMAT, "%s: an entry is no object", source);
     TRY(json_field_str(e, source, "type", &type, err));
     TRY(json_field_str(e, source, "path", path, err));
     TRY(json_field_str(e, source, "oid", &oid, err));
     TRY(json_field_i64(e, source, "size", 0, INT64_MAX, &size, err));
     if (!store_path_ok(*path))
-        return err_set(err, PONDER_EFORMAT, "%s: refused: the file name \"%.*s\" is no plain relative path",
-                       source, STR_ARG(*path));
+        return err_set(err, PONDER_EFORMAT,
+                       "%s: refused: the file name \"%.*s\" is no plain relative path", source,
+                       STR_ARG(*path));
     *is_file = str_eq(type, STR("file"));
     if (!*is_file) return PONDER_OK;
     const json_t *lfs = json_object_get(e, "lfs");
@@ -120,7 +125,8 @@ static ponder_status read_entry(hub_file *f, str *path, bool *is_file, const jso
         TRY(json_field_i64(lfs, source, "size", 0, INT64_MAX, &lfs_size, err));
     }
     if (!hex(oid, large ? 64 : 40) || size < 0 || (large && lfs_size != size))
-        return err_set(err, PONDER_EFORMAT, "%s: \"%.*s\" has no usable size and hash", source, STR_ARG(*path));
+        return err_set(err, PONDER_EFORMAT, "%s: \"%.*s\" has no usable size and hash", source,
+                       STR_ARG(*path));
     f->size = (uint64_t)size;
     memcpy(f->oid, oid.p, oid.n);
     f->oid[oid.n] = '\0';
@@ -158,7 +164,7 @@ ponder_status hub_tree_add(hub_tree *t, str page, const char *source, ponder_err
     return st;
 }
 
-/* ---- selection --------------------------------------------------------------------------------------- */
+/* ---- selection ------------------------------------------------------------------------------- */
 
 /* "X-00002-of-00005.gguf": the length of X, and how many shards; 0 for a file that is not split
  * (naming rule of ggml's gguf-split). */
@@ -181,7 +187,8 @@ static bool wanted_gguf(str path, str file)
     int count, its_count;
     size_t stem = shard_stem(file, &count);
     if (count == 0) return str_eq(path, file);
-    return shard_stem(path, &its_count) == stem && its_count == count && memcmp(path.p, file.p, stem) == 0;
+    return shard_stem(path, &its_count) == stem && its_count == count &&
+           memcmp(path.p, file.p, stem) == 0;
 }
 
 /* Weights may stand there in several forms; the one transformers loads begins with "model". */
@@ -191,7 +198,8 @@ static bool wanted_checkpoint(str path, bool only_model)
                                         "tokenizer_config.json"};
     for (size_t i = 0; i < COUNT_OF(names); i++)
         if (str_eq(path, str_of(names[i]))) return true;
-    if (memchr(path.p, '/', path.n) || (only_model && !str_starts(path, STR("model")))) return false;
+    if (memchr(path.p, '/', path.n) || (only_model && !str_starts(path, STR("model"))))
+        return false;
     return str_ends(path, STR(".safetensors")) || str_ends(path, STR(".safetensors.index.json"));
 }
 
@@ -206,14 +214,17 @@ static bool is_weights(const hub_file *f)
 }
 
 /* The nearest remedy: the GGUF files that are there. */
-static ponder_status nothing_there(const hub_tree *t, const hub_name *n, const char *missing, ponder_error *err)
+static ponder_status nothing_there(const hub_tree *t, const hub_name *n, const char *missing,
+                                   ponder_error *err)
 {
     buf b = {0};
     for (size_t i = 0; i < t->n && b.n < 250; i++)
-        if (str_ends(str_of(t->v[i].path), STR(".gguf"))) buf_printf(&b, "%s%s", b.n ? ", " : "", t->v[i].path);
-    ponder_status st = err_set(err, PONDER_ENOTFOUND, "%s@%s has no %s%s%.*s", n->repo, n->revision, missing,
-                               b.n ? "; it has the GGUF files (take one with :FILE) " : " and no GGUF file",
-                               (int)size_min(b.n, 250), b.n ? b.p : "");
+        if (str_ends(str_of(t->v[i].path), STR(".gguf")))
+            buf_printf(&b, "%s%s", b.n ? ", " : "", t->v[i].path);
+    ponder_status st =
+        err_set(err, PONDER_ENOTFOUND, "%s@%s has no %s%s%.*s", n->repo, n->revision, missing,
+                b.n ? "; it has the GGUF files (take one with :FILE) " : " and no GGUF file",
+                (int)size_min(b.n, 250), b.n ? b.p : "");
     buf_free(&b);
     return st;
 }
@@ -236,7 +247,8 @@ ponder_status hub_tree_select(hub_tree *t, const hub_name *n, ponder_error *err)
     if (t->n) qsort(t->v, t->n, sizeof *t->v, by_path);
     for (size_t i = 1; i < t->n; i++)
         if (strcmp(t->v[i - 1].path, t->v[i].path) == 0)
-            return err_set(err, PONDER_EFORMAT, "%s: the server lists \"%s\" twice", n->repo, t->v[i].path);
+            return err_set(err, PONDER_EFORMAT, "%s: the server lists \"%s\" twice", n->repo,
+                           t->v[i].path);
     uint64_t total = 0;
     for (size_t i = 0; i < t->n; i++) {
         str path = str_of(t->v[i].path);
@@ -250,8 +262,8 @@ ponder_status hub_tree_select(hub_tree *t, const hub_name *n, ponder_error *err)
     }
     if (kept == 0) return nothing_there(t, n, n->file, err);
     if (shards && kept != (size_t)shards)
-        return err_set(err, PONDER_ENOTFOUND, "%s@%s has %zu of the %d parts of %s", n->repo, n->revision, kept,
-                       shards, n->file);
+        return err_set(err, PONDER_ENOTFOUND, "%s@%s has %zu of the %d parts of %s", n->repo,
+                       n->revision, kept, shards, n->file);
     for (size_t i = kept; i < t->n; i++) free(t->v[i].path);
     t->n = kept;
     return PONDER_OK;

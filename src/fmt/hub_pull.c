@@ -1,9 +1,9 @@
 /* Pulling a model: plan, fetch what is missing, verify, publish.
  * SPDX-License-Identifier: MIT
  *
- * The work directory ROOT/.partial/<name> is content-addressed: a file of it is named by its expected
- * hash, with ".partial" until it is whole and verified. So whatever happens between two pulls, what is
- * there is either the beginning of the right bytes or of no use and swept away. */
+ * The work directory ROOT/.partial/<name> is content-addressed: a file of it is named by its
+ * expected hash, with ".partial" until it is whole and verified. So whatever happens between two
+ * pulls, what is there is either the beginning of the right bytes or of no use and swept away. */
 #include "fmt/hub_int.h"
 
 #include <errno.h>
@@ -24,8 +24,8 @@ typedef struct pull {
     char *work, *final; /* directories */
     int lock;           /* descriptor of the work directory, locked; -1: none */
     hub_tree tree;
-    store_model plan;   /* texts borrowed from here */
-    char *sha256;       /* [n files][65] */
+    store_model plan; /* texts borrowed from here */
+    char *sha256;     /* [n files][65] */
     buf name, source;
     char date[32];
     char label[160];
@@ -33,9 +33,12 @@ typedef struct pull {
     uint64_t present, fetched; /* bytes on disk; bytes from the network */
 } pull;
 
-static ponder_status no_memory(ponder_error *err) { return err_set(err, PONDER_ENOMEM, "pull: out of memory"); }
+static ponder_status no_memory(ponder_error *err)
+{
+    return err_set(err, PONDER_ENOMEM, "pull: out of memory");
+}
 
-/* ---- hashes: SHA-256 of the content, and git's name for it where that is what the hub knows ----------------- */
+/* ---- hashes: SHA-256 of the content, and git's name for it where that is what the hub knows -- */
 
 typedef struct digest {
     EVP_MD_CTX *sha256, *sha1; /* sha1: NULL for large files */
@@ -50,7 +53,8 @@ static void digest_close(digest *d)
 
 static bool digest_add(digest *d, const void *p, size_t n)
 {
-    return EVP_DigestUpdate(d->sha256, p, n) == 1 && (!d->sha1 || EVP_DigestUpdate(d->sha1, p, n) == 1);
+    return EVP_DigestUpdate(d->sha256, p, n) == 1 &&
+           (!d->sha1 || EVP_DigestUpdate(d->sha1, p, n) == 1);
 }
 
 /* Starts afresh. A git blob's name is SHA-1("blob SIZE\0" content) (git-hash-object). */
@@ -78,7 +82,7 @@ static bool digest_hex(EVP_MD_CTX *c, char out[65])
     return true;
 }
 
-/* ---- sinks ---------------------------------------------------------------------------------------------------- */
+/* ---- sinks ----------------------------------------------------------------------------------- */
 
 typedef struct page_sink {
     hub_sink sink;
@@ -133,9 +137,10 @@ static ponder_status file_add(hub_sink *s, const void *bytes, size_t n, ponder_e
     return PONDER_OK;
 }
 
-/* ---- the plan --------------------------------------------------------------------------------------------------- */
+/* ---- the plan -------------------------------------------------------------------------------- */
 
-static ponder_status get_page(pull *p, const char *path, page_sink *page, const char *what, ponder_error *err)
+static ponder_status get_page(pull *p, const char *path, page_sink *page, const char *what,
+                              ponder_error *err)
 {
     page->sink = (hub_sink){.restart = page_restart, .add = page_add, .limit = PAGE_LIMIT};
     return hub_http_get(&p->http, path, &page->sink, what, err);
@@ -149,7 +154,8 @@ static ponder_status read_commit(char commit[41], str text, const char *what, po
     ponder_status st = json_field_str(doc, what, "sha", &sha, err);
     bool ok = sha.n == 40 && strspn(sha.p, "0123456789abcdef") == 40;
     if (ok) memcpy(commit, sha.p, 41);
-    else if (st == PONDER_OK) st = err_set(err, PONDER_EFORMAT, "%s: the server names no commit", what);
+    else if (st == PONDER_OK)
+        st = err_set(err, PONDER_EFORMAT, "%s: the server names no commit", what);
     json_decref(doc);
     return st;
 }
@@ -178,7 +184,8 @@ static ponder_status get_tree(pull *p, const hub_name *n, const char *commit, po
         buf_clear(&path);
         buf_printf(&path, "/api/models/%s/tree/%s?%s", n->repo, commit, query.p);
         if (path.failed || query.failed) st = no_memory(err);
-        else if (i == PAGES_LIMIT) st = err_set(err, PONDER_ELIMIT, "%s: the file list has no end", p->name.p);
+        else if (i == PAGES_LIMIT)
+            st = err_set(err, PONDER_ELIMIT, "%s: the file list has no end", p->name.p);
         else st = get_page(p, path.p, &page, p->name.p, err);
         if (st == PONDER_OK) st = hub_tree_add(&p->tree, buf_str(&page.text), p->name.p, err);
         hub_http_next(&p->http, &query);
@@ -218,14 +225,17 @@ static ponder_status make_plan(pull *p, const hub_name *n, const char *commit, p
 /* True when the store has exactly these files already. */
 static bool up_to_date(const pull *p, const store_model *old)
 {
-    if (old->n_files != p->plan.n_files || old->have != p->plan.bytes || old->bytes != p->plan.bytes) return false;
+    if (old->n_files != p->plan.n_files || old->have != p->plan.bytes ||
+        old->bytes != p->plan.bytes)
+        return false;
     for (size_t i = 0; i < old->n_files; i++)
-        if (!str_eq(old->files[i].oid, p->plan.files[i].oid) || !str_eq(old->files[i].path, p->plan.files[i].path))
+        if (!str_eq(old->files[i].oid, p->plan.files[i].oid) ||
+            !str_eq(old->files[i].path, p->plan.files[i].path))
             return false;
     return true;
 }
 
-/* ---- the work directory -------------------------------------------------------------------------------------------- */
+/* ---- the work directory ---------------------------------------------------------------------- */
 
 /* WORK/<oid>[.partial]; the caller frees. */
 static char *work_path(const pull *p, const char *oid, const char *suffix)
@@ -278,7 +288,8 @@ static uint64_t bytes_missing(const pull *p)
         const hub_file *f = &p->tree.v[i];
         uint64_t size = 0;
         bool repeated = false;
-        for (size_t k = 0; k < i && !repeated; k++) repeated = strcmp(p->tree.v[k].oid, f->oid) == 0;
+        for (size_t k = 0; k < i && !repeated; k++)
+            repeated = strcmp(p->tree.v[k].oid, f->oid) == 0;
         char *whole = work_path(p, f->oid, ""), *part = work_path(p, f->oid, ".partial");
         if (!repeated && !regular(whole, &size)) {
             regular(part, &size);
@@ -295,14 +306,17 @@ static ponder_status check_space(const pull *p, ponder_error *err)
     struct statvfs fs;
     uint64_t missing = bytes_missing(p), room;
     if (statvfs(p->work, &fs) != 0) return PONDER_OK; /* the write will say it */
-    if (__builtin_mul_overflow((uint64_t)fs.f_bavail, (uint64_t)fs.f_frsize, &room)) room = UINT64_MAX;
+    if (__builtin_mul_overflow((uint64_t)fs.f_bavail, (uint64_t)fs.f_frsize, &room))
+        room = UINT64_MAX;
     if (missing <= room) return PONDER_OK;
-    return err_set(err, PONDER_ELIMIT, "%s: %.1f MB are still to come and %s has room for %.1f MB: free %.1f MB "
-                   "or set PONDER_HOME to another disk", p->name.p, (double)missing * 1e-6, p->root,
-                   (double)room * 1e-6, (double)(missing - room) * 1e-6);
+    return err_set(err, PONDER_ELIMIT,
+                   "%s: %.1f MB are still to come and %s has room for %.1f MB: free %.1f MB "
+                   "or set PONDER_HOME to another disk",
+                   p->name.p, (double)missing * 1e-6, p->root, (double)room * 1e-6,
+                   (double)(missing - room) * 1e-6);
 }
 
-/* ---- fetching -------------------------------------------------------------------------------------------------------- */
+/* ---- fetching -------------------------------------------------------------------------------- */
 
 /* Hashes what an earlier pull left, so that hashing goes on from there. */
 static ponder_status hash_beginning(file_sink *f, ponder_error *err)
@@ -328,41 +342,52 @@ static ponder_status hash_beginning(file_sink *f, ponder_error *err)
 static ponder_status verify(file_sink *f, char sha256[65], ponder_error *err)
 {
     char git[65] = "";
-    if (!digest_hex(f->digest.sha256, sha256) || (f->digest.sha1 && !digest_hex(f->digest.sha1, git)))
+    if (!digest_hex(f->digest.sha256, sha256) ||
+        (f->digest.sha1 && !digest_hex(f->digest.sha1, git)))
         return err_set(err, PONDER_EINTERNAL, "hashing failed");
     const char *is = f->digest.sha1 ? git : sha256;
     if (strcmp(is, f->file->oid) == 0) return PONDER_OK;
-    return err_set(err, PONDER_EFORMAT, "%s: %s is %s, the hub lists %s: the bytes are damaged or were changed; "
-                   "pull again, or from another HF_ENDPOINT", f->file->path, f->digest.sha1 ? "git SHA-1" : "SHA-256",
-                   is, f->file->oid);
+    return err_set(err, PONDER_EFORMAT,
+                   "%s: %s is %s, the hub lists %s: the bytes are damaged or were changed; "
+                   "pull again, or from another HF_ENDPOINT",
+                   f->file->path, f->digest.sha1 ? "git SHA-1" : "SHA-256", is, f->file->oid);
 }
 
-/* Fetches the rest of an open partial file; bytes that were there before and prove wrong get one second
- * chance from the start. */
-static ponder_status fetch(pull *p, file_sink *f, const char *url, char sha256[65], ponder_error *err)
+/* Fetches the rest of an open partial file; bytes that were there before and prove wrong get one
+ * second chance from the start. */
+static ponder_status fetch(pull *p, file_sink *f, const char *url, char sha256[65],
+                           ponder_error *err)
 {
     TRY(hash_beginning(f, err));
     for (;;) {
         bool continued = f->sink.have > 0;
         ponder_status st = PONDER_OK;
-        if (f->sink.have < f->file->size || !continued) st = hub_http_get(&p->http, url, &f->sink, f->file->path, err);
+        if (f->sink.have < f->file->size || !continued)
+            st = hub_http_get(&p->http, url, &f->sink, f->file->path, err);
         if (st == PONDER_OK) st = verify(f, sha256, err);
         if (st != PONDER_EFORMAT) return st;
-        if (ftruncate(f->fd, 0) != 0) return err_set(err, PONDER_EIO, "%s: %s", f->path, strerror(errno));
+        if (ftruncate(f->fd, 0) != 0)
+            return err_set(err, PONDER_EIO, "%s: %s", f->path, strerror(errno));
         if (!continued) return st;
-        log_write(p->http.opt->log, LOG_WARN, "hub", "%s: what was there does not fit; starting it over", f->file->path);
+        log_write(p->http.opt->log, LOG_WARN, "hub",
+                  "%s: what was there does not fit; starting it over", f->file->path);
         TRY(file_restart(&f->sink, err));
     }
 }
 
-static ponder_status fetch_file(pull *p, const hub_file *file, const char *url, char sha256[65], ponder_error *err)
+static ponder_status fetch_file(pull *p, const hub_file *file, const char *url, char sha256[65],
+                                ponder_error *err)
 {
     char *part = work_path(p, file->oid, ".partial"), *whole = work_path(p, file->oid, "");
     uint64_t had = 0;
     file_sink f = {.fd = -1, .path = part, .file = file};
     if (!regular(part, &had) || had > file->size) had = 0;
-    f.sink = (hub_sink){.restart = file_restart, .add = file_add, .ranged = true, .limit = file->size,
-                        .exact = file->size, .progress = &p->progress,
+    f.sink = (hub_sink){.restart = file_restart,
+                        .add = file_add,
+                        .ranged = true,
+                        .limit = file->size,
+                        .exact = file->size,
+                        .progress = &p->progress,
                         .progress_base = (double)p->present - (double)had};
     ponder_status st = PONDER_OK;
     if (!part || !whole) st = no_memory(err);
@@ -381,16 +406,20 @@ static ponder_status fetch_file(pull *p, const hub_file *file, const char *url, 
 }
 
 /* A file that was verified earlier is hashed again: it may have lain there for long. */
-static ponder_status rehash(const char *path, const hub_file *file, char sha256[65], ponder_error *err)
+static ponder_status rehash(const char *path, const hub_file *file, char sha256[65],
+                            ponder_error *err)
 {
     file_sink f = {.fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW), .path = path, .file = file};
-    if (f.fd < 0) return err_set(err, errno == ENOENT ? PONDER_ENOTFOUND : PONDER_EIO, "%s: %s", path, strerror(errno));
+    if (f.fd < 0)
+        return err_set(err, errno == ENOENT ? PONDER_ENOTFOUND : PONDER_EIO, "%s: %s", path,
+                       strerror(errno));
     ponder_status st = digest_open(&f.digest, file, err);
     char *chunk = malloc(HASH_CHUNK);
     if (!chunk) st = no_memory(err);
     ssize_t got = 0;
     while (st == PONDER_OK && (got = read(f.fd, chunk, HASH_CHUNK)) > 0)
-        if (!digest_add(&f.digest, chunk, (size_t)got)) st = err_set(err, PONDER_EINTERNAL, "hashing failed");
+        if (!digest_add(&f.digest, chunk, (size_t)got))
+            st = err_set(err, PONDER_EINTERNAL, "hashing failed");
     if (got < 0) st = err_set(err, PONDER_EIO, "%s: %s", path, strerror(errno));
     if (st == PONDER_OK) st = verify(&f, sha256, err);
     free(chunk);
@@ -399,7 +428,8 @@ static ponder_status rehash(const char *path, const hub_file *file, char sha256[
     return st;
 }
 
-static ponder_status obtain(pull *p, const char *repo, const char *commit, size_t i, ponder_error *err)
+static ponder_status obtain(pull *p, const char *repo, const char *commit, size_t i,
+                            ponder_error *err)
 {
     const hub_file *file = &p->tree.v[i];
     char *sha256 = p->sha256 + 65 * i;
@@ -420,7 +450,7 @@ static ponder_status obtain(pull *p, const char *repo, const char *commit, size_
     return st;
 }
 
-/* ---- publishing -------------------------------------------------------------------------------------------------------- */
+/* ---- publishing ------------------------------------------------------------------------------ */
 
 static ponder_status place(const pull *p, const char *dir, const hub_file *f, ponder_error *err)
 {
@@ -432,8 +462,8 @@ static ponder_status place(const pull *p, const char *dir, const hub_file *f, po
         st = file_make_dirs(to, err);
         *slash = '/';
     }
-    /* linked rather than moved: two files may share the content, and a crash loses nothing; file systems
-     * without links get the move */
+    /* linked rather than moved: two files may share the content, and a crash loses nothing; file
+     * systems without links get the move */
     if (st == PONDER_OK && link(from, to) != 0 && (errno == EEXIST || rename(from, to) != 0))
         st = err_set(err, PONDER_EIO, "%s: %s", to, strerror(errno));
     free(to);
@@ -446,14 +476,15 @@ static ponder_status publish(pull *p, ponder_error *err)
     char *dir = store_join(p->work, STR("model"));
     ponder_status st = dir ? store_remove_tree(dir, err) : no_memory(err);
     if (st == PONDER_OK) st = file_make_dirs(dir, err);
-    for (size_t i = 0; st == PONDER_OK && i < p->tree.n; i++) st = place(p, dir, &p->tree.v[i], err);
+    for (size_t i = 0; st == PONDER_OK && i < p->tree.n; i++)
+        st = place(p, dir, &p->tree.v[i], err);
     if (st == PONDER_OK) st = store_write(&p->plan, dir, err);
     if (st == PONDER_OK) st = store_publish(p->root, dir, p->final, err);
     free(dir);
     return st;
 }
 
-/* ---- the whole --------------------------------------------------------------------------------------------------------- */
+/* ---- the whole ------------------------------------------------------------------------------- */
 
 static void pull_close(pull *p)
 {
@@ -468,7 +499,8 @@ static void pull_close(pull *p)
     buf_free(&p->source);
 }
 
-static ponder_status download(pull *p, const hub_name *n, const char *commit, const store_model *old, ponder_error *err)
+static ponder_status download(pull *p, const hub_name *n, const char *commit,
+                              const store_model *old, ponder_error *err)
 {
     TRY(open_work(p, err));
     reuse(p, old);
@@ -477,20 +509,23 @@ static ponder_status download(pull *p, const hub_name *n, const char *commit, co
     progress_begin(&p->progress, p->http.opt->progress, p->label, "MB", (double)p->present,
                    (double)p->plan.bytes, 1e-6);
     ponder_status st = PONDER_OK;
-    for (size_t i = 0; st == PONDER_OK && i < p->tree.n; i++) st = obtain(p, n->repo, commit, i, err);
+    for (size_t i = 0; st == PONDER_OK && i < p->tree.n; i++)
+        st = obtain(p, n->repo, commit, i, err);
     progress_end(&p->progress, (double)p->present);
     if (st == PONDER_OK) st = publish(p, err);
     if (st == PONDER_OK) st = store_remove_tree(p->work, err);
     return st;
 }
 
-ponder_status hub_pull(hub_pulled *out, const hub_name *n, const char *root, const hub_options *opt, ponder_error *err)
+ponder_status hub_pull(hub_pulled *out, const hub_name *n, const char *root, const hub_options *opt,
+                       ponder_error *err)
 {
     pull p = {.root = root, .lock = -1};
     store_model old = {0};
     *out = (hub_pulled){0};
     hub_name_write(&p.name, n);
-    ponder_status st = p.name.failed ? no_memory(err) : store_dir(&p.final, root, buf_str(&p.name), true, err);
+    ponder_status st =
+        p.name.failed ? no_memory(err) : store_dir(&p.final, root, buf_str(&p.name), true, err);
     if (st == PONDER_OK) st = store_dir(&p.work, root, buf_str(&p.name), false, err);
     if (st == PONDER_OK) st = hub_http_open(&p.http, opt, err);
     if (st == PONDER_OK) st = get_commit(&p, n, out->commit, err);

@@ -27,7 +27,7 @@ char *store_join(const char *dir, str name)
     return NULL;
 }
 
-/* ---- names ------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 bool store_path_ok(str path)
 {
@@ -38,7 +38,8 @@ bool store_path_ok(str path)
         if (c < 0x20 || c == 0x7f || c == '\\') return false;
         if (c != '/') continue;
         str part = {path.p + start, i - start};
-        if (part.n == 0 || part.n > COMPONENT_LIMIT || str_eq(part, STR(".")) || str_eq(part, STR("..")))
+        if (part.n == 0 || part.n > COMPONENT_LIMIT || str_eq(part, STR(".")) ||
+            str_eq(part, STR("..")))
             return false;
         start = i + 1;
     }
@@ -65,8 +66,8 @@ ponder_status store_dir(char **out, const char *root, str name, bool complete, p
     bool fits = b.n > base && b.n - base <= NAME_LIMIT;
     if (b.failed || !fits) {
         ponder_status st = b.failed ? no_memory(err)
-                                    : err_set(err, PONDER_ELIMIT, "\"%.*s\": not a usable model name",
-                                              STR_ARG(name));
+                                    : err_set(err, PONDER_ELIMIT,
+                                              "\"%.*s\": not a usable model name", STR_ARG(name));
         buf_free(&b);
         return st;
     }
@@ -74,7 +75,7 @@ ponder_status store_dir(char **out, const char *root, str name, bool complete, p
     return PONDER_OK;
 }
 
-/* ---- the manifest -------------------------------------------------------------------------------- */
+/* ---- the manifest ---------------------------------------------------------------------------- */
 
 void store_free(store_model *m)
 {
@@ -84,10 +85,12 @@ void store_free(store_model *m)
     *m = (store_model){0};
 }
 
-static ponder_status read_file_entry(store_file *f, const json_t *v, const char *name, ponder_error *err)
+static ponder_status read_file_entry(store_file *f, const json_t *v, const char *name,
+                                     ponder_error *err)
 {
     int64_t size = -1;
-    if (!json_is_object(v)) return err_set(err, PONDER_EFORMAT, "%s: a file must be an object", name);
+    if (!json_is_object(v))
+        return err_set(err, PONDER_EFORMAT, "%s: a file must be an object", name);
     TRY(json_field_str(v, name, "path", &f->path, err));
     TRY(json_field_str(v, name, "oid", &f->oid, err));
     TRY(json_field_str(v, name, "sha256", &f->sha256, err));
@@ -102,9 +105,12 @@ static ponder_status read_file_entry(store_file *f, const json_t *v, const char 
 static ponder_status parse_manifest(store_model *m, const char *name, ponder_error *err)
 {
     if (!json_is_object(m->doc)) return err_set(err, PONDER_EFORMAT, "%s: must be an object", name);
-    const struct { const char *key; str *out; } texts[] = {
-        {"name", &m->name}, {"kind", &m->kind}, {"source", &m->source}, {"revision", &m->revision},
-        {"commit", &m->commit}, {"date", &m->date},
+    const struct {
+        const char *key;
+        str *out;
+    } texts[] = {
+        {"name", &m->name},         {"kind", &m->kind},     {"source", &m->source},
+        {"revision", &m->revision}, {"commit", &m->commit}, {"date", &m->date},
     };
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         TRY(json_field_str(m->doc, name, texts[i].key, texts[i].out, err));
@@ -156,8 +162,8 @@ ponder_status store_read(store_model *out, const char *dir, bool complete, ponde
     *out = (store_model){.complete = complete};
     char *path = store_join(dir, STR(MANIFEST));
     out->dir = strdup(dir);
-    ponder_status st = path && out->dir ? json_parse_file(&out->doc, path, MANIFEST_LIMIT, err)
-                                        : no_memory(err);
+    ponder_status st =
+        path && out->dir ? json_parse_file(&out->doc, path, MANIFEST_LIMIT, err) : no_memory(err);
     if (st == PONDER_OK) st = parse_manifest(out, path, err);
     if (st == PONDER_OK) out->have = bytes_present(out);
     else store_free(out);
@@ -170,9 +176,12 @@ ponder_status store_write(const store_model *m, const char *dir, ponder_error *e
     buf b = {0};
     json_writer w = {.out = &b};
     json_open(&w, '{');
-    const struct { const char *key; str text; } texts[] = {
-        {"name", m->name}, {"kind", m->kind}, {"source", m->source}, {"revision", m->revision},
-        {"commit", m->commit}, {"date", m->date},
+    const struct {
+        const char *key;
+        str text;
+    } texts[] = {
+        {"name", m->name},         {"kind", m->kind},     {"source", m->source},
+        {"revision", m->revision}, {"commit", m->commit}, {"date", m->date},
     };
     for (size_t i = 0; i < COUNT_OF(texts); i++) {
         json_key(&w, texts[i].key);
@@ -204,7 +213,7 @@ ponder_status store_write(const store_model *m, const char *dir, ponder_error *e
     return st;
 }
 
-/* ---- listing and lookup ---------------------------------------------------------------------------- */
+/* ---- listing and lookup ---------------------------------------------------------------------- */
 
 void store_list_free(store_list *l)
 {
@@ -221,12 +230,14 @@ static store_model *find_exact(const store_list *l, str name)
 }
 
 /* Takes in one directory, unless it is no model, or one under another's name. */
-static ponder_status scan_one(store_list *l, const char *root, const char *path, bool complete, ponder_error *err)
+static ponder_status scan_one(store_list *l, const char *root, const char *path, bool complete,
+                              ponder_error *err)
 {
     store_model m;
     char *proper = NULL;
     if (store_read(&m, path, complete, NULL) != PONDER_OK) return PONDER_OK;
-    bool fits = store_dir(&proper, root, m.name, complete, NULL) == PONDER_OK && !strcmp(proper, path);
+    bool fits =
+        store_dir(&proper, root, m.name, complete, NULL) == PONDER_OK && !strcmp(proper, path);
     free(proper);
     if (!fits || find_exact(l, m.name)) return store_free(&m), PONDER_OK;
     store_model *v = realloc(l->v, (l->n + 1) * sizeof *v);
@@ -272,22 +283,24 @@ ponder_status store_all(store_list *out, const char *root, ponder_error *err)
 }
 
 /* The model of this name, or the only one that has it behind its owner. */
-static ponder_status pick(const store_model **out, const store_list *l, const char *name, ponder_error *err)
+static ponder_status pick(const store_model **out, const store_list *l, const char *name,
+                          ponder_error *err)
 {
     str want = str_of(name);
     if (str_starts(want, STR("hf:"))) want = (str){want.p + 3, want.n - 3};
     *out = find_exact(l, want);
     for (size_t i = 0; i < l->n && !memchr(want.p, '/', want.n); i++) {
         str have = l->v[i].name;
-        if (!str_ends(have, want) || have.n == want.n || have.p[have.n - want.n - 1] != '/') continue;
+        if (!str_ends(have, want) || have.n == want.n || have.p[have.n - want.n - 1] != '/')
+            continue;
         if (*out)
             return err_set(err, PONDER_EARG, "\"%s\" may be %.*s or %.*s: give the full name", name,
                            STR_ARG((*out)->name), STR_ARG(have));
         *out = &l->v[i];
     }
     if (*out) return PONDER_OK;
-    return err_set(err, PONDER_ENOTFOUND, "%s: no such model in the local store; `ponder list` shows what is there",
-                   name);
+    return err_set(err, PONDER_ENOTFOUND,
+                   "%s: no such model in the local store; `ponder list` shows what is there", name);
 }
 
 ponder_status store_find(char **path, const char *root, const char *name, ponder_error *err)
@@ -298,17 +311,20 @@ ponder_status store_find(char **path, const char *root, const char *name, ponder
     TRY(store_all(&l, root, err));
     ponder_status st = pick(&m, &l, name, err);
     if (st == PONDER_OK && !m->complete) {
-        st = err_set(err, PONDER_ENOTFOUND, "%.*s: only %.1f of %.1f MB are here; `ponder pull %.*s` fetches the rest",
-                     STR_ARG(m->name), (double)m->have * 1e-6, (double)m->bytes * 1e-6, STR_ARG(m->name));
+        st = err_set(err, PONDER_ENOTFOUND,
+                     "%.*s: only %.1f of %.1f MB are here; `ponder pull %.*s` fetches the rest",
+                     STR_ARG(m->name), (double)m->have * 1e-6, (double)m->bytes * 1e-6,
+                     STR_ARG(m->name));
     } else if (st == PONDER_OK) {
-        *path = str_eq(m->kind, STR("gguf")) ? store_join(m->dir, m->files[0].path) : strdup(m->dir);
+        *path =
+            str_eq(m->kind, STR("gguf")) ? store_join(m->dir, m->files[0].path) : strdup(m->dir);
         if (!*path) st = no_memory(err);
     }
     store_list_free(&l);
     return st;
 }
 
-/* ---- changes --------------------------------------------------------------------------------------- */
+/* ---- changes --------------------------------------------------------------------------------- */
 
 /* Empties and removes the directory `name` in dirfd. */
 static bool remove_at(int dirfd, const char *name)
@@ -339,7 +355,8 @@ static ponder_status retire(const char *root, const char *dir, ponder_error *err
     char *bin = store_join(root, STR(".removed"));
     buf to = {0};
     const char *slash = strrchr(dir, '/');
-    if (bin) buf_printf(&to, "%s/%s-%llu", bin, slash ? slash + 1 : dir, (unsigned long long)clock_ns());
+    if (bin)
+        buf_printf(&to, "%s/%s-%llu", bin, slash ? slash + 1 : dir, (unsigned long long)clock_ns());
     ponder_status st = !bin || to.failed ? no_memory(err) : file_make_dirs(bin, err);
     if (st == PONDER_OK && rename(dir, to.p) != 0 && errno != ENOENT)
         st = err_set(err, PONDER_EIO, "cannot remove %s: %s", dir, strerror(errno));

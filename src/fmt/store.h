@@ -2,9 +2,8 @@
  * SPDX-License-Identifier: MIT
  *
  *   ROOT/<name>/...                a complete, verified model: its files and store.json
- *   ROOT/.partial/<name>/...       a download under way: store.json (the plan), <oid>.partial (being
- *                                  fetched), <oid> (complete and verified)
- *   ROOT/.removed/...              on its way out
+ *   ROOT/.partial/<name>/...       a download under way: store.json (the plan), <oid>.partial
+ * (being fetched), <oid> (complete and verified) ROOT/.removed/...              on its way out
  *
  * A directory is named after the model ('/' becomes '+', anything unusual %XX), so no name can lead
  * out of ROOT. A model appears and disappears by one rename. */
@@ -15,8 +14,8 @@
 
 enum { STORE_OID_MAX = 64 };
 
-/* One file of a model. `oid` is the hub's name for the content: the SHA-256 of a large file, the git
- * blob SHA-1 of a small one. `sha256` is empty until the file is verified. */
+/* One file of a model. `oid` is the hub's name for the content: the SHA-256 of a large file, the
+ * git blob SHA-1 of a small one. `sha256` is empty until the file is verified. */
 typedef struct store_file {
     str path, oid, sha256;
     uint64_t size;
@@ -50,13 +49,14 @@ ponder_status store_read(store_model *out, const char *dir, bool complete, ponde
 ponder_status store_write(const store_model *m, const char *dir, ponder_error *err);
 void store_free(store_model *m);
 
-/* All models, by name; incomplete ones only where no complete one has the name. A store that does not
- * exist is empty. Directories without a readable store.json are left out. */
+/* All models, by name; incomplete ones only where no complete one has the name. A store that does
+ * not exist is empty. Directories without a readable store.json are left out. */
 ponder_status store_all(store_list *out, const char *root, ponder_error *err);
 void store_list_free(store_list *l);
 
-/* What to open for a model: its directory, or its first GGUF file. `name` is the full name, or the part
- * behind the owner where only one model has it. ENOTFOUND names the remedy. The caller frees. */
+/* What to open for a model: its directory, or its first GGUF file. `name` is the full name, or the
+ * part behind the owner where only one model has it. ENOTFOUND names the remedy. The caller frees.
+ */
 ponder_status store_find(char **path, const char *root, const char *name, ponder_error *err);
 
 /* Removes a model and what a broken-off download of it left behind; *bytes is what that freed. */

@@ -10,9 +10,12 @@
 static void names_are_read_and_written(void **state)
 {
     (void)state;
-    static const struct { const char *text, *repo, *revision, *file, *canonical; } good[] = {
+    static const struct {
+        const char *text, *repo, *revision, *file, *canonical;
+    } good[] = {
         {"a/b", "a/b", "main", "", "a/b"},
-        {"hf:deepseek-ai/DeepSeek-R1", "deepseek-ai/DeepSeek-R1", "main", "", "deepseek-ai/DeepSeek-R1"},
+        {"hf:deepseek-ai/DeepSeek-R1", "deepseek-ai/DeepSeek-R1", "main", "",
+         "deepseek-ai/DeepSeek-R1"},
         {"a/b@main", "a/b", "main", "", "a/b"},
         {"a/b.c_d@refs/pr/1", "a/b.c_d", "refs/pr/1", "", "a/b.c_d@refs/pr/1"},
         {"a/b:x.gguf", "a/b", "main", "x.gguf", "a/b:x.gguf"},
@@ -34,9 +37,26 @@ static void names_are_read_and_written(void **state)
         assert_memory_equal(&again, &n, sizeof n);
         buf_free(&b);
     }
-    static const char *const bad[] = {
-        "", "a", "/a/b", "a/", "a/b/c", ".a/b", "a/..", "a/b..c", "a b/c", "a/b@", "a/b@../x", "a/b@x y", "a/b:",
-        "a/b:x.bin", "a/b:/x.gguf", "a/b:../x.gguf", "a/b:x//y.gguf", "a/b:x\\y.gguf", "a/b:x.gguf@", "./model.gguf"};
+    static const char *const bad[] = {"",
+                                      "a",
+                                      "/a/b",
+                                      "a/",
+                                      "a/b/c",
+                                      ".a/b",
+                                      "a/..",
+                                      "a/b..c",
+                                      "a b/c",
+                                      "a/b@",
+                                      "a/b@../x",
+                                      "a/b@x y",
+                                      "a/b:",
+                                      "a/b:x.bin",
+                                      "a/b:/x.gguf",
+                                      "a/b:../x.gguf",
+                                      "a/b:x//y.gguf",
+                                      "a/b:x\\y.gguf",
+                                      "a/b:x.gguf@",
+                                      "./model.gguf"};
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         if (hub_is_name(bad[i])) fail_msg("\"%s\" passed for a name", bad[i]);
     }
@@ -47,17 +67,20 @@ static void paths_stay_where_they_are_put(void **state)
     (void)state;
     assert_true(store_path_ok(STR("a")));
     assert_true(store_path_ok(STR("a/b c/.x/..y/z..")));
-    static const str bad[] = {{"", 0}, {"/a", 2}, {"a/", 2}, {"a//b", 4}, {".", 1}, {"..", 2}, {"a/../b", 6}, {"a/.", 3},
-                              {"a\0b", 3}, {"a\nb", 3}, {"a\\b", 3}, {"\x7f", 1}};
+    static const str bad[] = {{"", 0},     {"/a", 2},   {"a/", 2},     {"a//b", 4},
+                              {".", 1},    {"..", 2},   {"a/../b", 6}, {"a/.", 3},
+                              {"a\0b", 3}, {"a\nb", 3}, {"a\\b", 3},   {"\x7f", 1}};
     for (size_t i = 0; i < COUNT_OF(bad); i++) assert_false(store_path_ok(bad[i]));
 }
 
 static void directories_are_one_to_one(void **state)
 {
     (void)state;
-    static const struct { const char *name, *dir; } cases[] = {
+    static const struct {
+        const char *name, *dir;
+    } cases[] = {
         {"a/b", "/r/a+b"}, {"a+b", "/r/a%2Bb"}, {"a/b@v/1:x y.gguf", "/r/a+b@v+1:x%20y.gguf"},
-        {".a", "/r/%2Ea"}, {"..", "/r/%2E."}, {"a%2Bb", "/r/a%252Bb"},
+        {".a", "/r/%2Ea"}, {"..", "/r/%2E."},   {"a%2Bb", "/r/a%252Bb"},
     };
     ponder_error err;
     char *dir;
@@ -71,24 +94,38 @@ static void directories_are_one_to_one(void **state)
     free(dir);
     char longest[300];
     memset(longest, 'x', sizeof longest);
-    assert_int_equal(store_dir(&dir, "/r", (str){longest, sizeof longest}, true, &err), PONDER_ELIMIT);
+    assert_int_equal(store_dir(&dir, "/r", (str){longest, sizeof longest}, true, &err),
+                     PONDER_ELIMIT);
     assert_int_equal(store_dir(&dir, "/r", STR(""), true, &err), PONDER_ELIMIT);
 }
 
-#define SHA1 "\"0123456789012345678901234567890123456789\""
+#define SHA1             "\"0123456789012345678901234567890123456789\""
 #define FILE_ENTRY(path) "{\"type\":\"file\",\"path\":\"" path "\",\"size\":5,\"oid\":" SHA1 "}"
 
-static void check_selection(const char *json, const char *file, ponder_status want, const char *paths)
+/* What is chosen from a list of files (separated by blanks) for the whole checkpoint or one file.
+ */
+static void check_selection(const char *listed, const char *file, ponder_status want,
+                            const char *chosen)
 {
     ponder_error err;
     hub_tree t = {0};
     hub_name n = {.repo = "a/b", .revision = "main"};
-    buf got = {0};
+    buf json = {0}, got = {0};
     snprintf(n.file, sizeof n.file, "%s", file);
-    check_ok(hub_tree_add(&t, str_of(json), "test", &err));
+    buf_add_char(&json, '[');
+    for (const char *p = listed; *p;) {
+        size_t len = strcspn(p, " ");
+        buf_printf(&json, "%s{\"type\":\"%s\",\"path\":\"%.*s\",\"size\":5,\"oid\":" SHA1 "}",
+                   p == listed ? "" : ",", memchr(p, '.', len) ? "file" : "directory", (int)len, p);
+        p += len + (p[len] == ' ');
+    }
+    buf_add_char(&json, ']');
+    check_ok(hub_tree_add(&t, buf_str(&json), "test", &err));
     assert_int_equal(hub_tree_select(&t, &n, &err), want);
-    for (size_t i = 0; want == PONDER_OK && i < t.n; i++) buf_printf(&got, "%s ", t.v[i].path);
-    assert_string_equal(buf_str(&got).p, paths);
+    for (size_t i = 0; want == PONDER_OK && i < t.n; i++)
+        buf_printf(&got, "%s%s", i ? " " : "", t.v[i].path);
+    assert_string_equal(buf_str(&got).p, chosen);
+    buf_free(&json);
     buf_free(&got);
     hub_tree_free(&t);
 }
@@ -96,40 +133,49 @@ static void check_selection(const char *json, const char *file, ponder_status wa
 static void the_right_files_are_selected(void **state)
 {
     (void)state;
-    const char *hf = "[" FILE_ENTRY("tokenizer.json") "," FILE_ENTRY("model.safetensors") "," FILE_ENTRY("config.json")
-        "," FILE_ENTRY("consolidated.safetensors") "," FILE_ENTRY("original/model.safetensors") ","
-        "{\"type\":\"directory\",\"path\":\"original\",\"oid\":" SHA1 ",\"size\":0}," FILE_ENTRY("README.md") "]";
-    check_selection(hf, "", PONDER_OK, "config.json model.safetensors tokenizer.json ");
+    const char *hf =
+        "tokenizer.json model.safetensors config.json consolidated.safetensors original "
+        "original/model.safetensors README.md";
+    check_selection(hf, "", PONDER_OK, "config.json model.safetensors tokenizer.json");
     check_selection(hf, "x.gguf", PONDER_ENOTFOUND, "");
-    check_selection("[" FILE_ENTRY("config.json") "," FILE_ENTRY("weights.safetensors") "]", "", PONDER_OK,
-                    "config.json weights.safetensors ");
-    check_selection("[" FILE_ENTRY("model.safetensors") "]", "", PONDER_ENOTFOUND, "");
-    const char *gguf = "[" FILE_ENTRY("d/x-00002-of-00002.gguf") "," FILE_ENTRY("d/x-00001-of-00002.gguf") ","
-        FILE_ENTRY("x.gguf") "," FILE_ENTRY("d/y-00001-of-00002.gguf") "," FILE_ENTRY("d/x-00001-of-00003.gguf") "]";
-    check_selection(gguf, "x.gguf", PONDER_OK, "x.gguf ");
-    check_selection(gguf, "d/x-00001-of-00002.gguf", PONDER_OK, "d/x-00001-of-00002.gguf d/x-00002-of-00002.gguf ");
-    check_selection(gguf, "d/x-00002-of-00002.gguf", PONDER_OK, "d/x-00001-of-00002.gguf d/x-00002-of-00002.gguf ");
+    check_selection("config.json weights.safetensors", "", PONDER_OK,
+                    "config.json weights.safetensors");
+    check_selection("model.safetensors", "", PONDER_ENOTFOUND, "");
+    const char *gguf = "d/x-00002-of-00002.gguf d/x-00001-of-00002.gguf x.gguf "
+                       "d/y-00001-of-00002.gguf d/x-00001-of-00003.gguf";
+    const char *both = "d/x-00001-of-00002.gguf d/x-00002-of-00002.gguf";
+    check_selection(gguf, "x.gguf", PONDER_OK, "x.gguf");
+    check_selection(gguf, "d/x-00001-of-00002.gguf", PONDER_OK, both);
+    check_selection(gguf, "d/x-00002-of-00002.gguf", PONDER_OK, both);
     check_selection(gguf, "d/y-00001-of-00002.gguf", PONDER_ENOTFOUND, "");
     check_selection(gguf, "", PONDER_ENOTFOUND, "");
-    check_selection("[" FILE_ENTRY("x.gguf") "," FILE_ENTRY("x.gguf") "]", "x.gguf", PONDER_EFORMAT, "");
+    check_selection("x.gguf x.gguf", "x.gguf", PONDER_EFORMAT, "");
 }
 
 static void odd_lists_are_refused(void **state)
 {
     (void)state;
     static const char *const bad[] = {
-        "", "{}", "[1]", "[{\"type\":\"file\"}]", "[" FILE_ENTRY("../x") "]", "[" FILE_ENTRY("/x") "]",
-        "[" FILE_ENTRY("x\\u0000y") "]", "[" FILE_ENTRY("x\\ny") "]",
+        "",
+        "{}",
+        "[1]",
+        "[{\"type\":\"file\"}]",
+        "[" FILE_ENTRY("../x") "]",
+        "[" FILE_ENTRY("/x") "]",
+        "[" FILE_ENTRY("x\\u0000y") "]",
+        "[" FILE_ENTRY("x\\ny") "]",
         "[{\"type\":\"file\",\"path\":\"x\",\"size\":5}]",
         "[{\"type\":\"file\",\"path\":\"x\",\"size\":5,\"oid\":\"ABC\"}]",
         "[{\"type\":\"file\",\"path\":\"x\",\"size\":-1,\"oid\":" SHA1 "}]",
         "[{\"type\":\"file\",\"path\":\"x\",\"size\":1.5,\"oid\":" SHA1 "}]",
-        "[{\"type\":\"file\",\"path\":\"x\",\"size\":5,\"oid\":" SHA1 ",\"lfs\":{\"oid\":" SHA1 ",\"size\":5}}]",
+        "[{\"type\":\"file\",\"path\":\"x\",\"size\":5,\"oid\":" SHA1 ",\"lfs\":{\"oid\":" SHA1
+        ",\"size\":5}}]",
         "[" FILE_ENTRY("x")};
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         ponder_error err;
         hub_tree t = {0};
-        if (hub_tree_add(&t, str_of(bad[i]), "test", &err) != PONDER_EFORMAT) fail_msg("accepted: %s", bad[i]);
+        if (hub_tree_add(&t, str_of(bad[i]), "test", &err) != PONDER_EFORMAT)
+            fail_msg("accepted: %s", bad[i]);
         hub_tree_free(&t);
     }
 }
@@ -137,11 +183,19 @@ static void odd_lists_are_refused(void **state)
 static void the_next_page_is_a_query(void **state)
 {
     (void)state;
-    static const struct { const char *link, *query; } cases[] = {
-        {"<https://h/api?recursive=true&cursor=abc%3D>; rel=\"next\"", "recursive=true&cursor=abc%3D"},
+    static const struct {
+        const char *link, *query;
+    } cases[] = {
+        {"<https://h/api?recursive=true&cursor=abc%3D>; rel=\"next\"",
+         "recursive=true&cursor=abc%3D"},
         {"<https://h/a?x=1>; rel=\"prev\", <https://h/a?x=3>; rel=\"next\"", "x=3"},
-        {"<https://h/a?x=1>; rel=\"prev\"", ""}, {"", ""}, {"rel=\"next\"", ""}, {"<https://h/a>; rel=\"next\"", ""},
-        {"<https://h/a?x=1; rel=\"next\"", ""}, {"<h?x y>; rel=\"next\"", ""}, {"<h?x#y>; rel=\"next\"", ""},
+        {"<https://h/a?x=1>; rel=\"prev\"", ""},
+        {"", ""},
+        {"rel=\"next\"", ""},
+        {"<https://h/a>; rel=\"next\"", ""},
+        {"<https://h/a?x=1; rel=\"next\"", ""},
+        {"<h?x y>; rel=\"next\"", ""},
+        {"<h?x#y>; rel=\"next\"", ""},
     };
     buf b = {0};
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
@@ -156,9 +210,10 @@ static void the_next_page_is_a_query(void **state)
     buf_free(&b);
 }
 
-/* ---- the store ------------------------------------------------------------------------------------ */
+/* ---- the store ------------------------------------------------------------------------------- */
 
-static void put_model(const char *root, const char *name, const char *kind, const char *path, bool complete)
+static void put_model(const char *root, const char *name, const char *kind, const char *path,
+                      bool complete)
 {
     ponder_error err;
     char *dir, *at;
@@ -181,8 +236,10 @@ static void check_found(const char *root, const char *name, ponder_status want, 
     ponder_error err;
     char *path;
     ponder_status st = store_find(&path, root, name, &err);
-    if (st != want) fail_msg("%s: status %d, want %d: %s", name, (int)st, (int)want, st ? err.message : "");
-    if (st == PONDER_OK && !str_ends(str_of(path), str_of(tail))) fail_msg("%s: found %s", name, path);
+    if (st != want)
+        fail_msg("%s: status %d, want %d: %s", name, (int)st, (int)want, st ? err.message : "");
+    if (st == PONDER_OK && !str_ends(str_of(path), str_of(tail)))
+        fail_msg("%s: found %s", name, path);
     free(path);
 }
 
