@@ -6,10 +6,14 @@ static const struct command {
     const char *name, *summary;
     cli_fn *run;
 } COMMANDS[] = {
+    {"show", "what a model file holds", cmd_show},
+    {"bench", "how fast a model runs here", cmd_bench},
     {"tokenize", "text to token ids and back", cmd_tokenize},
     {"render", "chat messages to the prompt a model sees", cmd_render},
+    {"pull", "fetch a model from a hub", cmd_pull},
+    {"list", "show the local models", cmd_list},
+    {"rm", "remove a local model", cmd_rm},
     {"help", "list the commands", NULL},
-    {"show", "what a model file holds", cmd_show},
 };
 
 static int usage(FILE *out)
