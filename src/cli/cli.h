@@ -12,7 +12,6 @@ typedef int cli_fn(int argc, char **argv);
 
 cli_fn cmd_show, cmd_bench, cmd_tokenize, cmd_render, cmd_pull, cmd_list, cmd_rm;
 
-
 /* ---- options: one table per command is the source of parsing and of --help ---------------------- */
 
 enum cli_kind { CLI_FLAG, CLI_INT, CLI_U64, CLI_FLOAT, CLI_TEXT };

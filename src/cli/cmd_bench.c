@@ -58,13 +58,13 @@ struct burn {
     bench *b;
     double (*fn)(size_t rounds);
     size_t rounds;
-    double ops[256];
+    double done[256];
 };
 
 static void burn_part(void *arg, size_t begin, size_t end, int worker)
 {
     struct burn *j = arg;
-    for (size_t i = begin; i < end; i++) j->ops[worker] += j->fn(j->rounds);
+    for (size_t i = begin; i < end; i++) j->done[worker] += j->fn(j->rounds);
 }
 
 static double burn_rate(bench *b, double (*fn)(size_t))
@@ -74,15 +74,15 @@ static double burn_rate(bench *b, double (*fn)(size_t))
     do {
         pool_run(b->pool, 16 * (size_t)b->threads, 1, burn_part, &j);
     } while (clock_seconds() - start < 0.05);
-    double ops = 0;
-    for (int i = 0; i < 256; i++) ops += j.ops[i];
-    return 1e-9 * ops / (clock_seconds() - start);
+    double total = 0;
+    for (int i = 0; i < 256; i++) total += j.done[i];
+    return 1e-9 * total / (clock_seconds() - start);
 }
 
 static void read_part(void *arg, size_t begin, size_t end, int worker)
 {
     struct burn *j = arg;
-    j->ops[worker] += (double)(model_kern(j->b->m)->read_memory(j->b->block + begin, end - begin) & 1);
+    j->done[worker] += (double)(model_kern(j->b->m)->read_memory(j->b->block + begin, end - begin) & 1);
 }
 
 static void measure_limits(bench *b)
