@@ -87,17 +87,17 @@ static inline bool same_float(float a, float b)
     return memcmp(&a, &b, sizeof a) == 0 || (isnan(a) && isnan(b));
 }
 
-/* Seconds of one call: the best of several batches of about 20 ms. */
+/* Seconds of one call: the best of many batches short enough to fall between interruptions. */
 typedef void bench_fn(void *arg);
 static inline double bench_seconds(bench_fn *fn, void *arg)
 {
     double best = INFINITY;
     size_t calls = 1;
-    for (int round = 0; round < 7;) {
+    for (int round = 0; round < 300;) {
         double start = clock_seconds();
         for (size_t i = 0; i < calls; i++) fn(arg);
         double took = clock_seconds() - start;
-        if (took < 0.01) {
+        if (took < 3e-4) {
             calls *= 2;
             continue;
         }

@@ -31,12 +31,15 @@ typedef struct product {
     size_t b_step, b_vector; /* cells from one i to the next, from one vector of j to the next */
     size_t n[TILE_ROWS];     /* columns or positions summed in each row */
     bool fresh;              /* c = instead of c += */
+    const uint8_t *ahead;    /* memory to bring near meanwhile, */
+    size_t ahead_step;       /* so many bytes of it per i; 0: none */
 } product;
 
 KERN_INLINE void tile(size_t R, size_t V, const product *p)
 {
     const cell *a = p->a, *b = p->b;
-    const size_t lda = p->lda, step = p->b_step, vector = p->b_vector;
+    const uint8_t *ahead = p->ahead;
+    const size_t lda = p->lda, step = p->b_step, vector = p->b_vector, ahead_step = p->ahead_step;
     size_t common = SIZE_MAX;
     vf acc[TILE_ROWS][WIDE];
     for (size_t r = 0; r < R; r++) {
@@ -47,6 +50,9 @@ KERN_INLINE void tile(size_t R, size_t V, const product *p)
     for (size_t i = 0; i < common; i++) {
         cells x[WIDE];
         for (size_t v = 0; v < V; v++) x[v] = cell_load(b + i * step + v * vector);
+        if (ahead_step) /* to the second level: the first is full of this page */
+            for (size_t v = 0; v < V; v++)
+                __builtin_prefetch(ahead + i * ahead_step + v * (ahead_step / V), 0, 2);
         for (size_t r = 0; r < R; r++)
             for (size_t v = 0; v < V; v++) acc[r][v] = cell_fma(a[r * lda + i], x[v], acc[r][v]);
     }
@@ -110,37 +116,67 @@ static size_t rows_per_tile(size_t nq)
     return size_ceil_div(nq, size_ceil_div(nq, TILE_ROWS));
 }
 
-/* Scores, not yet scaled, of one tile of rows with `groups` of sixteen positions. */
-static void score_rows(product *p, size_t rows, size_t groups, size_t d)
+/* A page that will be wanted next. The first tile of rows brings it to the cache: without that, a
+ * few rows would wait for memory and compute in turns. */
+typedef struct upcoming {
+    const void *page;
+    size_t bytes; /* 0: none */
+} upcoming;
+
+static upcoming upcoming_keys(enum kern_kv t, const kern_attn_args *a, size_t at, size_t seen)
 {
-    size_t left = groups * 16;
+    if (at >= seen) return (upcoming){NULL, 0};
+    return (upcoming){a->k[at / KERN_PAGE], kern_kv_key_bytes(t, a->d)};
+}
+
+static upcoming upcoming_values(enum kern_kv t, const kern_attn_args *a, size_t at, size_t seen)
+{
+    if (!a->v) return upcoming_keys(t, a, at, seen);
+    if (at >= seen) return (upcoming){NULL, 0};
+    return (upcoming){a->v[at / KERN_PAGE], kern_kv_value_bytes(t, a->dv)};
+}
+
+/* Spreads part [from, to) of `whole` of the next page over the n steps of a product. */
+static void look_ahead(product *p, const upcoming *next, size_t from, size_t to, size_t whole, size_t n)
+{
+    p->ahead = next->bytes ? (const uint8_t *)next->page + next->bytes * from / whole : NULL;
+    p->ahead_step = next->bytes * (to - from) / whole / n;
+}
+
+/* Scores, not yet scaled, of one tile of rows with `groups` of sixteen positions. */
+static void score_rows(product *p, size_t rows, size_t groups, size_t d, const upcoming *next)
+{
     const size_t group = 16 * (d / CELL);
     p->b_step = 16;
     p->b_vector = W == 16 ? group : W;
     p->fresh = true;
     for (size_t r = 0; r < rows; r++) p->n[r] = d;
-    while (left) {
-        size_t done = left >= WIDE * W ? WIDE * W : NARROW * W;
-        (done == WIDE * W ? wide_tile : narrow_tile)(rows, p);
+    for (size_t j = 0, done; j < groups * 16; j += done) {
+        bool wide = groups * 16 - j >= WIDE * W;
+        done = wide ? WIDE * W : NARROW * W;
+        look_ahead(p, next, j, j + done, KERN_PAGE, d / CELL);
+        (wide ? wide_tile : narrow_tile)(rows, p);
         p->c += done;
         p->b += done / 16 * group;
-        left -= done;
     }
 }
 
 KERN_INLINE void scores(enum kern_kv t, const kern_attn_args *a, attn_room *room, size_t seen)
 {
+    const upcoming none = {NULL, 0};
     size_t ldq, step = rows_per_tile(a->nq);
     const cell *q = queries(a, room, &ldq);
     for (size_t at = 0; at < seen; at += KERN_PAGE) {
-        size_t groups = size_ceil_div(size_min(seen - at, KERN_PAGE), 16);
+        size_t groups = size_ceil_div(size_min(seen - at, KERN_PAGE), 16), then = at + KERN_PAGE;
         const cell *k = keys(t, room, a->k[at / KERN_PAGE], groups, a->d);
+        upcoming next = then < seen ? upcoming_keys(t, a, then, seen) : upcoming_values(t, a, 0, seen);
         for (size_t r = 0; r < a->nq; r += step) {
             size_t rows = size_min(step, a->nq - r), top = most(a->n + r, rows);
             if (top <= at) continue;
             product p = {.c = room->score[r] + at, .ldc = KERN_SPAN, .a = q + r * ldq, .lda = ldq,
                          .b = k};
-            score_rows(&p, rows, size_ceil_div(size_min(top - at, KERN_PAGE), 16), a->d);
+            score_rows(&p, rows, size_ceil_div(size_min(top - at, KERN_PAGE), 16), a->d,
+                       r == 0 ? &next : &none);
         }
     }
 }
@@ -166,7 +202,8 @@ static void weigh(float *s, size_t n, float scale, float *top, float *sum)
 }
 
 /* Adds one page's values [positions / CELL][dv] to all outputs. */
-static void add_page(const kern_attn_args *a, const attn_room *room, const cell *v, size_t at)
+static void add_page(const kern_attn_args *a, const attn_room *room, const cell *v, size_t at,
+                     const upcoming *next)
 {
     size_t step = rows_per_tile(a->nq), width;
     for (size_t j = 0; j < a->dv; j += width) {
@@ -182,6 +219,7 @@ static void add_page(const kern_attn_args *a, const attn_room *room, const cell 
                 size_t n = (size_t)a->n[r + i];
                 p.n[i] = n > at ? size_min(n - at, KERN_PAGE) : 0;
             }
+            if (r == 0) look_ahead(&p, next, j, j + width, a->dv, KERN_PAGE / CELL);
             (width == WIDE * W ? wide_tile : narrow_tile)(rows, &p);
         }
     }
@@ -200,8 +238,9 @@ KERN_INLINE void span(enum kern_kv t, const kern_attn_args *a)
             a->v ? values(t, room, a->v[at / KERN_PAGE], n, a->dv)
                  : latent_values(room, keys(t, room, a->k[at / KERN_PAGE], groups, a->d), groups,
                                  a->d, a->dv);
-        add_page(a, room, v, at);
         at += KERN_PAGE;
+        upcoming next = upcoming_values(t, a, at, seen);
+        add_page(a, room, v, at - KERN_PAGE, &next);
     } while (at < seen);
 }
 
