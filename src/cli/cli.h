@@ -43,5 +43,6 @@ int cli_fail(const char *command, const ponder_error *err);
 /* ---- commands ---------------------------------------------------------------------------------- */
 
 cli_fn cmd_show;
+cli_fn cmd_logits;
 
 #endif

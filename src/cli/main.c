@@ -8,6 +8,7 @@ static const struct command {
 } COMMANDS[] = {
     {"help", "list the commands", NULL},
     {"show", "what a model file holds", cmd_show},
+    {"logits", "what a model says about given tokens", cmd_logits},
 };
 
 static int usage(FILE *out)
