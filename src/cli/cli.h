@@ -44,5 +44,6 @@ int cli_fail(const char *command, const ponder_error *err);
 
 cli_fn cmd_show;
 cli_fn cmd_logits;
+cli_fn cmd_init;
 
 #endif

@@ -9,6 +9,7 @@ static const struct command {
     {"help", "list the commands", NULL},
     {"show", "what a model file holds", cmd_show},
     {"logits", "what a model says about given tokens", cmd_logits},
+    {"init", "a model file with random weights", cmd_init},
 };
 
 static int usage(FILE *out)
