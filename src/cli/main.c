@@ -10,6 +10,8 @@ static const struct command {
     {"bench", "how fast a model runs here", cmd_bench},
     {"tokenize", "text to token ids and back", cmd_tokenize},
     {"render", "chat messages to the prompt a model sees", cmd_render},
+    {"logits", "log-probabilities of given tokens", cmd_logits},
+    {"init", "a model with random weights", cmd_init},
     {"pull", "fetch a model from a hub", cmd_pull},
     {"list", "show the local models", cmd_list},
     {"rm", "remove a local model", cmd_rm},

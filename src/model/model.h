@@ -60,8 +60,8 @@ ponder_status model_config_read(model_config *c, const fmt_model *m, ponder_erro
 /* A published architecture by name: "r1-distill-qwen-1.5b", "deepseek-v2-lite", "deepseek-v3-4layers",
  * "smollm2-135m", ...; or a config.json path. */
 ponder_status model_config_named(model_config *c, const char *name, ponder_error *err);
-/* Names model_config_named knows, NULL-terminated. */
-const char *const *model_config_names(void);
+/* The i-th name it knows; NULL past the last. */
+const char *model_config_name(size_t i);
 
 /* Every tensor a config asks for, in file order: the one table that loading, init, quantising and
  * showing walk. */
@@ -79,6 +79,22 @@ typedef struct model_tensor {
 } model_tensor;
 /* Fills out[0, cap) and returns how many there are. */
 size_t model_tensors(const model_config *c, model_tensor *out, size_t cap);
+
+/* ---- random weights ----------------------------------------------------------------------------- */
+
+typedef struct model_init_options {
+    num_type type;         /* of the matrices; NUM_NONE: the q4_k_m mix. Rows that do not divide into
+                              its blocks become Q8_0, else BF16 */
+    uint64_t seed;
+    const char *tokenizer; /* a tokenizer.json to embed; NULL: a made-up one */
+    pool *pool;            /* NULL: one thread */
+    progress *progress;    /* NULL: none */
+} model_init_options;
+
+/* Writes a GGUF file of that architecture with random weights (standard deviation 0.02; norms 1), the
+ * same bytes for the same seed and any number of threads. */
+ponder_status model_init(const char *path, const model_config *c, const model_init_options *opt,
+                         ponder_error *err);
 
 /* ---- weights ----------------------------------------------------------------------------------- */
 

@@ -58,6 +58,12 @@ bool model_layer_is_dense(const model_config *c, int layer);
 /* Angles per position and the scales that go with the scaling rule. */
 ponder_status model_rope_init(model *m, ponder_error *err);
 
+/* What the llama3 rule divides the speed of a pair by. */
+double model_rope_llama3_divisor(const model_config *c, int pair);
+
+/* Writes the tokenizer's metadata: of a tokenizer.json, or one made up to the size of the vocabulary. */
+ponder_status model_vocab_write(gguf_writer *w, const model_config *c, const char *tokenizer, ponder_error *err);
+
 /* Bytes of one layer in a page, and of one head in it; *value_at is 0 for latent pages. */
 size_t model_kv_layer_bytes(const model_config *c, enum kern_kv t, size_t *head_bytes, size_t *value_at);
 

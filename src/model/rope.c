@@ -20,6 +20,12 @@ static double llama3(const model_config *c, double f)
     return (1 - s) * f / c->rope_factor + s * f;
 }
 
+double model_rope_llama3_divisor(const model_config *c, int pair)
+{
+    double f = pow(c->rope_base, -2.0 * pair / c->rope_dim);
+    return f / llama3(c, f);
+}
+
 /* The pair that makes `turns` full turns within the original context. */
 static double yarn_pair(const model_config *c, double turns)
 {
