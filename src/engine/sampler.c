@@ -84,7 +84,7 @@ static cut cut_find(sampler *s, const float *w, size_t n, cut within, float floo
     return c;
 }
 
-static cut cut_all(sampler *s, const float *w, size_t n, const engine_sampling *o)
+static cut cut_all(sampler *s, const kern *k, const float *w, size_t n, const engine_sampling *o)
 {
     cut c = CUT_NONE;
     if (o->top_k > 0 && (size_t)o->top_k < n) c = cut_find(s, w, n, c, 0, INFINITY, (size_t)o->top_k);
@@ -95,7 +95,8 @@ static cut cut_all(sampler *s, const float *w, size_t n, const engine_sampling *
         float floor = o->top_k > 0 ? 0 : (float)(mass * (1 - (double)o->top_p) / (2 * (double)n));
         c = cut_find(s, w, n, c, floor, mass * (double)o->top_p, n);
     }
-    if (o->min_p > c.weight) c = (cut){o->min_p, INT32_MAX};
+    /* The largest weight may be a rounding below 1, and stays whatever min-p says. */
+    if (o->min_p > c.weight) c = (cut){fminf(o->min_p, k->max(w, n)), INT32_MAX};
     return c;
 }
 
@@ -186,7 +187,7 @@ bool sampler_pick(sampler *s, const kern *k, const float *logits, size_t n, cons
         for (size_t i = 0; i < n; i++) s->w[i] = (s->w[i] - max) / o->temperature;
         k->exp(s->w, s->w, n);
         double mass;
-        out->id = draw(s->w, n, cut_all(s, s->w, n, o), u, &mass);
+        out->id = draw(s->w, n, cut_all(s, k, s->w, n, o), u, &mass);
         out->sample_logprob = (float)log((double)s->w[out->id] / mass);
     } else {
         out->id = first_of(x, n, max);
