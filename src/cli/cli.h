@@ -10,6 +10,8 @@ enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED = 130 };
 /* argv[0] is the command's name; returns an exit status. */
 typedef int cli_fn(int argc, char **argv);
 
+cli_fn cmd_tokenize, cmd_render;
+
 /* ---- options: one table per command is the source of parsing and of --help ---------------------- */
 
 enum cli_kind { CLI_FLAG, CLI_INT, CLI_U64, CLI_FLOAT, CLI_TEXT };

@@ -6,6 +6,8 @@ static const struct command {
     const char *name, *summary;
     cli_fn *run;
 } COMMANDS[] = {
+    {"tokenize", "text to token ids and back", cmd_tokenize},
+    {"render", "chat messages to the prompt a model sees", cmd_render},
     {"help", "list the commands", NULL},
 };
 
