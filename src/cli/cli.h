@@ -42,4 +42,9 @@ int cli_parse(const cli_command *c, int argc, char **argv, const char **args);
 /* Prints "ponder COMMAND: message" and returns the exit status that suits the error. */
 int cli_fail(const char *command, const ponder_error *err);
 
+/* ---- commands ---------------------------------------------------------------------------------- */
+
+cli_fn cmd_show;
+cli_fn cmd_logits;
+
 #endif

@@ -14,7 +14,7 @@ enum { PREFIX_LIMIT = 4096, FILE_LIMIT = 64 << 20 };
 
 static void feed(const char *bytes, size_t n)
 {
-    uint8_t *exact = malloc(n ? n : 1);
+    uint8_t *exact = calloc(n ? n : 1, 1);
     if (!exact) exit(1);
     memcpy(exact, bytes, n);
     LLVMFuzzerTestOneInput(exact, n);
