@@ -11,6 +11,7 @@ enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED = 130 };
 typedef int cli_fn(int argc, char **argv);
 
 cli_fn cmd_tokenize, cmd_render;
+cli_fn cmd_list, cmd_pull, cmd_rm;
 
 /* ---- options: one table per command is the source of parsing and of --help ---------------------- */
 
@@ -38,6 +39,13 @@ typedef struct cli_command {
  * ones NULL). Returns -1 to go on, else the exit status to return at once (help was shown, or the
  * line is wrong and a message was printed). */
 int cli_parse(const cli_command *c, int argc, char **argv, const char **args);
+
+/* ---- where models are --------------------------------------------------------------------------- */
+
+/* The local store: PONDER_HOME/models, or ponder/models in the XDG data directory. The caller frees. */
+ponder_status cli_store_root(char **out, ponder_error *err);
+/* MODEL of a command line: a path that exists, else a name in the local store. The caller frees. */
+ponder_status cli_find_model(char **path, const char *model, ponder_error *err);
 
 /* Prints "ponder COMMAND: message" and returns the exit status that suits the error. */
 int cli_fail(const char *command, const ponder_error *err);
