@@ -50,7 +50,4 @@ ponder_status cli_find_model(char **path, const char *model, ponder_error *err);
 /* Prints "ponder COMMAND: message" and returns the exit status that suits the error. */
 int cli_fail(const char *command, const ponder_error *err);
 
-/* ---- commands ---------------------------------------------------------------------------------- */
-
-
 #endif
