@@ -26,14 +26,17 @@ ponder_status err_set(ponder_error *err, ponder_status code, const char *fmt, ..
 ponder_status err_context(ponder_error *err, ponder_status code, const char *fmt, ...)
 {
     if (!err) return code;
-    char old[sizeof err->message];
-    memcpy(old, err->message, sizeof old);
+    char old[sizeof err->message + 2] = ": ";
+    memcpy(old + 2, err->message, sizeof err->message);
     va_list ap;
     va_start(ap, fmt);
     int n = vsnprintf(err->message, sizeof err->message, fmt, ap);
     va_end(ap);
-    if (n >= 0 && (size_t)n < sizeof err->message)
-        snprintf(err->message + n, sizeof err->message - (size_t)n, ": %s", old);
+    if (n >= 0 && (size_t)n < sizeof err->message) {
+        size_t room = sizeof err->message - (size_t)n - 1;
+        memcpy(err->message + n, old, room);
+        err->message[sizeof err->message - 1] = '\0';
+    }
     one_line(err->message);
     err->code = code;
     return code;

@@ -10,6 +10,9 @@ enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED = 130 };
 /* argv[0] is the command's name; returns an exit status. */
 typedef int cli_fn(int argc, char **argv);
 
+cli_fn cmd_show, cmd_bench, cmd_tokenize, cmd_render, cmd_logits, cmd_init, cmd_pull, cmd_list,
+    cmd_rm;
+
 /* ---- options: one table per command is the source of parsing and of --help ---------------------- */
 
 enum cli_kind { CLI_FLAG, CLI_INT, CLI_U64, CLI_FLOAT, CLI_TEXT };
@@ -37,13 +40,14 @@ typedef struct cli_command {
  * line is wrong and a message was printed). */
 int cli_parse(const cli_command *c, int argc, char **argv, const char **args);
 
+/* ---- where models are --------------------------------------------------------------------------- */
+
+/* The local store: PONDER_HOME/models, or ponder/models in the XDG data directory. The caller frees. */
+ponder_status cli_store_root(char **out, ponder_error *err);
+/* MODEL of a command line: a path that exists, else a name in the local store. The caller frees. */
+ponder_status cli_find_model(char **path, const char *model, ponder_error *err);
+
 /* Prints "ponder COMMAND: message" and returns the exit status that suits the error. */
 int cli_fail(const char *command, const ponder_error *err);
-
-/* ---- commands ---------------------------------------------------------------------------------- */
-
-cli_fn cmd_show;
-cli_fn cmd_logits;
-cli_fn cmd_init;
 
 #endif

@@ -6,10 +6,16 @@ static const struct command {
     const char *name, *summary;
     cli_fn *run;
 } COMMANDS[] = {
-    {"help", "list the commands", NULL},
     {"show", "what a model file holds", cmd_show},
-    {"logits", "what a model says about given tokens", cmd_logits},
-    {"init", "a model file with random weights", cmd_init},
+    {"bench", "how fast a model runs here", cmd_bench},
+    {"tokenize", "text to token ids and back", cmd_tokenize},
+    {"render", "chat messages to the prompt a model sees", cmd_render},
+    {"logits", "log-probabilities of given tokens", cmd_logits},
+    {"init", "a model with random weights", cmd_init},
+    {"pull", "fetch a model from a hub", cmd_pull},
+    {"list", "show the local models", cmd_list},
+    {"rm", "remove a local model", cmd_rm},
+    {"help", "list the commands", NULL},
 };
 
 static int usage(FILE *out)

@@ -141,7 +141,7 @@ INLINE const uint8_t *expand_k4_scales(step_k *s, int r, const uint8_t *p)
     return p + 256;
 }
 
-INLINE void expand_q4_k(step_k *s, int r, const uint8_t *p)
+static void expand_q4_k(step_k *s, int r, const uint8_t *p)
 {
     p = expand_k4_scales(s, r, p);
     for (int g = 0; g < 4; g++)
@@ -152,7 +152,7 @@ INLINE void expand_q4_k(step_k *s, int r, const uint8_t *p)
         }
 }
 
-INLINE void expand_q5_k(step_k *s, int r, const uint8_t *p)
+static void expand_q5_k(step_k *s, int r, const uint8_t *p)
 {
     const uint8_t *high = expand_k4_scales(s, r, p);
     p = high + 8 * WORD_ROWS;
@@ -166,7 +166,7 @@ INLINE void expand_q5_k(step_k *s, int r, const uint8_t *p)
     }
 }
 
-INLINE void expand_q2_k(step_k *s, int r, const uint8_t *p)
+static void expand_q2_k(step_k *s, int r, const uint8_t *p)
 {
     for (int i = 0; i < 8; i++) {
         const words v = get(p + WORD_ROWS * (i / 2));
@@ -185,7 +185,7 @@ INLINE void expand_q2_k(step_k *s, int r, const uint8_t *p)
 
 /* ---- super-blocks with an offset ------------------------------------------------------------------- */
 
-INLINE void expand_q3_k(step_k *s, int r, const uint8_t *p) /* offset 4 */
+static void expand_q3_k(step_k *s, int r, const uint8_t *p) /* offset 4 */
 {
     const uint8_t *low = p + 8 * WORD_ROWS, *scales = low + 16 * WORD_ROWS;
     for (int j = 0; j < 8; j++) {
@@ -208,7 +208,7 @@ INLINE void expand_q3_k(step_k *s, int r, const uint8_t *p) /* offset 4 */
     expand_halves(s->d[r], scales + 3 * WORD_ROWS);
 }
 
-INLINE void expand_q6_k(step_k *s, int r, const uint8_t *p) /* offset 32 */
+static void expand_q6_k(step_k *s, int r, const uint8_t *p) /* offset 32 */
 {
     const uint8_t *high = p + 32 * WORD_ROWS, *scales = high + 16 * WORD_ROWS;
     for (int h = 0; h < 2; h++)
@@ -228,7 +228,7 @@ INLINE void expand_q6_k(step_k *s, int r, const uint8_t *p) /* offset 32 */
     expand_halves(s->d[r], scales + 4 * WORD_ROWS);
 }
 
-INLINE void expand_iq4_xs(step_k *s, int r, const uint8_t *p) /* offset 128 */
+static void expand_iq4_xs(step_k *s, int r, const uint8_t *p) /* offset 128 */
 {
     expand_halves(s->d[r], p);
     const words high = get_halves(p + 32), low = get(p + 64);
@@ -264,7 +264,7 @@ INLINE words even_signs(words code)
     return code | (odd & 1u) << 7;
 }
 
-INLINE void expand_iq2_xxs(step_k *s, int r, const uint8_t *p) /* offset 43, 32 columns a scale */
+static void expand_iq2_xxs(step_k *s, int r, const uint8_t *p) /* offset 43, 32 columns a scale */
 {
     put_d(s->d[r], p, 0.125f);
     p += 32;
@@ -290,7 +290,7 @@ INLINE void put_iq2_scales(step_k *s, int r, const uint8_t *p)
     }
 }
 
-INLINE void expand_iq2_xs(step_k *s, int r, const uint8_t *p) /* offset 43 */
+static void expand_iq2_xs(step_k *s, int r, const uint8_t *p) /* offset 43 */
 {
     put_d(s->d[r], p, 0.125f);
     p += 32;
@@ -304,7 +304,7 @@ INLINE void expand_iq2_xs(step_k *s, int r, const uint8_t *p) /* offset 43 */
     put_iq2_scales(s, r, p);
 }
 
-INLINE void expand_iq2_s(step_k *s, int r, const uint8_t *p) /* offset 43 */
+static void expand_iq2_s(step_k *s, int r, const uint8_t *p) /* offset 43 */
 {
     put_d(s->d[r], p, 0.125f);
     p += 32;
@@ -318,7 +318,7 @@ INLINE void expand_iq2_s(step_k *s, int r, const uint8_t *p) /* offset 43 */
     put_iq2_scales(s, r, high + 2 * WORD_ROWS);
 }
 
-INLINE void expand_iq3_xxs(step_k *s, int r, const uint8_t *p) /* offset 62, 32 columns a scale */
+static void expand_iq3_xxs(step_k *s, int r, const uint8_t *p) /* offset 62, 32 columns a scale */
 {
     put_d(s->d[r], p, 0.25f);
     p += 32;
@@ -337,7 +337,7 @@ INLINE void expand_iq3_xxs(step_k *s, int r, const uint8_t *p) /* offset 62, 32 
     }
 }
 
-INLINE void expand_iq3_s(step_k *s, int r, const uint8_t *p) /* offset 15, 32 columns a scale */
+static void expand_iq3_s(step_k *s, int r, const uint8_t *p) /* offset 15, 32 columns a scale */
 {
     expand_halves(s->d[r], p);
     p += 32;
@@ -368,7 +368,7 @@ INLINE void put_iq1(uint8_t (*q)[WORD_ROWS], words index, words minus)
     }
 }
 
-INLINE void expand_iq1_s(step_k *s, int r, const uint8_t *p) /* offset 16, 32 columns a scale */
+static void expand_iq1_s(step_k *s, int r, const uint8_t *p) /* offset 16, 32 columns a scale */
 {
     put_d(s->d[r], p, 0.125f);
     p += 32;
@@ -386,7 +386,7 @@ INLINE void expand_iq1_s(step_k *s, int r, const uint8_t *p) /* offset 16, 32 co
     }
 }
 
-INLINE void expand_iq1_m(step_k *s, int r, const uint8_t *p) /* offset 16 */
+static void expand_iq1_m(step_k *s, int r, const uint8_t *p) /* offset 16 */
 {
     const uint8_t *high = p + 8 * WORD_ROWS, *scales = high + 4 * WORD_ROWS;
     const words s0 = get(scales), s1 = get(scales + WORD_ROWS);
@@ -424,39 +424,39 @@ INLINE void put_nibbles(uint8_t (*q)[WORD_ROWS], const uint8_t *p, words high, c
     }
 }
 
-INLINE void expand_q8_0(step_b *s, int r, int b, const uint8_t *p) /* offset 128 */
+static void expand_q8_0(step_b *s, int r, int b, const uint8_t *p) /* offset 128 */
 {
     expand_halves(s->d[r][b], p);
     for (int j = 0; j < 8; j++) put(s->q[r][8 * b + j], get(p + 32 + WORD_ROWS * j) ^ BYTES(0x80u));
 }
 
-INLINE void expand_q4_0(step_b *s, int r, int b, const uint8_t *p) /* offset 8 */
+static void expand_q4_0(step_b *s, int r, int b, const uint8_t *p) /* offset 8 */
 {
     expand_halves(s->d[r][b], p);
     put_nibbles(s->q[r] + 8 * b, p + 32, (words){0}, false);
 }
 
-INLINE void expand_q4_1(step_b *s, int r, int b, const uint8_t *p)
+static void expand_q4_1(step_b *s, int r, int b, const uint8_t *p)
 {
     expand_halves(s->d[r][b], p);
     expand_halves(s->m[r][b], p + 32);
     put_nibbles(s->q[r] + 8 * b, p + 64, (words){0}, false);
 }
 
-INLINE void expand_q5_0(step_b *s, int r, int b, const uint8_t *p) /* offset 16 */
+static void expand_q5_0(step_b *s, int r, int b, const uint8_t *p) /* offset 16 */
 {
     expand_halves(s->d[r][b], p);
     put_nibbles(s->q[r] + 8 * b, p + 32 + WORD_ROWS, get(p + 32), true);
 }
 
-INLINE void expand_q5_1(step_b *s, int r, int b, const uint8_t *p)
+static void expand_q5_1(step_b *s, int r, int b, const uint8_t *p)
 {
     expand_halves(s->d[r][b], p);
     expand_halves(s->m[r][b], p + 32);
     put_nibbles(s->q[r] + 8 * b, p + 64 + WORD_ROWS, get(p + 64), true);
 }
 
-INLINE void expand_iq4_nl(step_b *s, int r, int b, const uint8_t *p) /* offset 128 */
+static void expand_iq4_nl(step_b *s, int r, int b, const uint8_t *p) /* offset 128 */
 {
     expand_halves(s->d[r][b], p);
     for (int j = 0; j < 4; j++) {
@@ -468,40 +468,34 @@ INLINE void expand_iq4_nl(step_b *s, int r, int b, const uint8_t *p) /* offset 1
 
 /* ---- the loop around the tiles ------------------------------------------------------------------------ */
 
-/* What the including file provides: a step's contribution to the sums of n activation rows. */
+/* How a step's integers become a number: with minimums; with an offset already in `min`; or with offset
+ * 128, where an instruction set may take the bytes as signed instead. */
+enum form { MIN, OFF, SIGNED };
+
 typedef void expand_k_fn(step_k *s, int r, const uint8_t *p);
 typedef void expand_b_fn(step_b *s, int r, int b, const uint8_t *p);
-
-/* Offset 0 means minimums. TOP: the largest byte. SUB: columns of a scale. */
-#define EXPAND_K_TYPES(X)                                                                                            \
-    X(Q4_K, expand_q4_k, 32, 0, 15)                                                                                  \
-    X(Q5_K, expand_q5_k, 32, 0, 31)                                                                                  \
-    X(Q2_K, expand_q2_k, 16, 0, 3)                                                                                   \
-    X(Q3_K, expand_q3_k, 16, 4, 7)                                                                                   \
-    X(Q6_K, expand_q6_k, 16, 32, 63)                                                                                 \
-    X(IQ4_XS, expand_iq4_xs, 32, 128, 255)                                                                           \
-    X(IQ2_XXS, expand_iq2_xxs, 32, 43, 86)                                                                           \
-    X(IQ2_XS, expand_iq2_xs, 16, 43, 86)                                                                             \
-    X(IQ2_S, expand_iq2_s, 16, 43, 86)                                                                               \
-    X(IQ3_XXS, expand_iq3_xxs, 32, 62, 124)                                                                          \
-    X(IQ3_S, expand_iq3_s, 32, 15, 30)                                                                               \
-    X(IQ1_S, expand_iq1_s, 32, 16, 25)                                                                               \
-    X(IQ1_M, expand_iq1_m, 16, 16, 25)
-
-#define EXPAND_B_TYPES(X)                                                                                            \
-    X(Q8_0, expand_q8_0, 128, false, 255)                                                                            \
-    X(Q4_0, expand_q4_0, 8, false, 15)                                                                               \
-    X(Q4_1, expand_q4_1, 0, true, 15)                                                                                \
-    X(Q5_0, expand_q5_0, 16, false, 31)                                                                              \
-    X(Q5_1, expand_q5_1, 0, true, 31)                                                                                \
-    X(IQ4_NL, expand_iq4_nl, 128, false, 255)
-
-typedef void tiles_k_fn(sums *acc, const step_k *s, const kern_q8k *x, size_t n, int SUB, int offset, int top);
-/* Block b of row i is x[b * stride + i]. */
+/* Add a step's contribution to the sums of n activation rows; block b of row i is x[b * stride + i]. */
+typedef void tiles_k_fn(sums *acc, const step_k *s, const kern_q8k *x, size_t n);
 typedef void tiles_b_fn(sums *acc, const step_b *s, const kern_q8 *x, size_t stride, size_t blocks, size_t n,
-                        int offset, bool mins, int top);
+                        int offset);
 
-INLINE void store_sums(const kern_mm_args *a, size_t m, size_t n, const sums *acc, size_t rows)
+/* The distinct tiles: X(columns of a scale, form, largest byte) and X(form, largest byte). */
+#define EXPAND_K_TILES(X)                                                                          \
+    X(32, MIN, 31) X(16, MIN, 3) X(16, OFF, 63) X(16, OFF, 124) X(32, OFF, 124) X(32, SIGNED, 255)
+#define EXPAND_B_TILES(X) X(MIN, 31) X(OFF, 31) X(SIGNED, 255)
+
+/* The formats: X(type, its tile...) and X(type, its tile..., offset). */
+#define EXPAND_K_TYPES(X)                                                                          \
+    X(Q4_K, q4_k, 32, MIN, 31) X(Q5_K, q5_k, 32, MIN, 31) X(Q2_K, q2_k, 16, MIN, 3)                \
+    X(Q3_K, q3_k, 16, OFF, 63) X(Q6_K, q6_k, 16, OFF, 63) X(IQ4_XS, iq4_xs, 32, SIGNED, 255)       \
+    X(IQ2_XXS, iq2_xxs, 32, OFF, 124) X(IQ2_XS, iq2_xs, 16, OFF, 124)                              \
+    X(IQ2_S, iq2_s, 16, OFF, 124) X(IQ3_XXS, iq3_xxs, 32, OFF, 124)                                \
+    X(IQ3_S, iq3_s, 32, OFF, 124) X(IQ1_S, iq1_s, 32, OFF, 124) X(IQ1_M, iq1_m, 16, OFF, 63)
+#define EXPAND_B_TYPES(X)                                                                          \
+    X(Q8_0, q8_0, SIGNED, 255, 128) X(Q4_0, q4_0, OFF, 31, 8) X(Q4_1, q4_1, MIN, 31, 0)            \
+    X(Q5_0, q5_0, OFF, 31, 16) X(Q5_1, q5_1, MIN, 31, 0) X(IQ4_NL, iq4_nl, SIGNED, 255, 128)
+
+static void store_sums(const kern_mm_args *a, size_t m, size_t n, const sums *acc, size_t rows)
 {
     const size_t width = size_min(LANES, a->N - n);
     for (size_t i = 0; i < rows; i++) {
@@ -511,8 +505,7 @@ INLINE void store_sums(const kern_mm_args *a, size_t m, size_t n, const sums *ac
     }
 }
 
-INLINE void expand_mul_k(const kern_mm_args *a, size_t block_bytes, expand_k_fn *expand, tiles_k_fn *tiles,
-                         const int SUB, const int offset, const int top)
+static void expand_mul_k(const kern_mm_args *a, size_t block_bytes, expand_k_fn *expand, tiles_k_fn *tiles)
 {
     _Alignas(64) step_k s;
     _Alignas(64) sums acc[CHUNK];
@@ -523,19 +516,19 @@ INLINE void expand_mul_k(const kern_mm_args *a, size_t block_bytes, expand_k_fn 
         const uint8_t *w1 = n + KERN_ROWS < a->N ? w0 + panel_bytes : w0;
         for (size_t m = 0; m < a->M; m += CHUNK) {
             const size_t rows = size_min(CHUNK, a->M - m);
+            const kern_q8k *x = (const kern_q8k *)a->x + a->first + m;
             memset(acc, 0, rows * sizeof *acc);
-            for (size_t b = 0; b < blocks; b++) {
+            for (size_t b = 0; b < blocks; b++, x += a->rows) {
                 expand(&s, 0, w0 + b * block_bytes);
                 expand(&s, 1, w1 + b * block_bytes);
-                tiles(acc, &s, (const kern_q8k *)a->x + b * a->rows + a->first + m, rows, SUB, offset, top);
+                tiles(acc, &s, x, rows);
             }
             store_sums(a, m, n, acc, rows);
         }
     }
 }
 
-INLINE void expand_mul_b(const kern_mm_args *a, size_t block_bytes, expand_b_fn *expand, tiles_b_fn *tiles,
-                         const int offset, const bool mins, const int top)
+static void expand_mul_b(const kern_mm_args *a, size_t block_bytes, expand_b_fn *expand, tiles_b_fn *tiles, int offset)
 {
     _Alignas(64) step_b s;
     _Alignas(64) sums acc[CHUNK];
@@ -552,30 +545,48 @@ INLINE void expand_mul_b(const kern_mm_args *a, size_t block_bytes, expand_b_fn 
                     expand(&s, 0, (int)i, w0 + (b + i) * block_bytes);
                     expand(&s, 1, (int)i, w1 + (b + i) * block_bytes);
                 }
-                tiles(acc, &s, (const kern_q8 *)a->x + b * a->rows + a->first + m, a->rows, n_blocks, rows, offset,
-                      mins, top);
+                tiles(acc, &s, (const kern_q8 *)a->x + b * a->rows + a->first + m, a->rows, n_blocks, rows, offset);
             }
             store_sums(a, m, n, acc, rows);
         }
     }
 }
 
-/* One product per format, and their places in the table. The including file has tiles_k and tiles_b. */
-#define EXPAND_MUL_K(T, expand, SUB, offset, top)                                                                    \
-    static void mul_##T(const kern_mm_args *a)                                                                       \
-    {                                                                                                                \
-        expand_mul_k(a, KERN_ROWS * num_info_of(NUM_##T)->block_bytes, expand, tiles_k, SUB, offset, top);           \
+/* The including file has always-inline tiles_k(acc, s, x, n, SUB, form, top) and tiles_b(acc, s, x, stride,
+ * blocks, n, offset, form, top); these make one function of each tile, one product of each format, and
+ * put the products into the table. */
+#define EXPAND_TILES_K(SUB, FORM, TOP)                                                             \
+    static void tiles_k_##SUB##_##FORM##_##TOP(sums *acc, const step_k *s, const kern_q8k *x, size_t n) \
+    {                                                                                              \
+        tiles_k(acc, s, x, n, SUB, FORM, TOP);                                                     \
     }
-#define EXPAND_MUL_B(T, expand, offset, mins, top)                                                                   \
-    static void mul_##T(const kern_mm_args *a)                                                                       \
-    {                                                                                                                \
-        expand_mul_b(a, KERN_ROWS * num_info_of(NUM_##T)->block_bytes, expand, tiles_b, offset, mins, top);          \
+#define EXPAND_TILES_B(FORM, TOP)                                                                  \
+    static void tiles_b_##FORM##_##TOP(sums *acc, const step_b *s, const kern_q8 *x, size_t stride, \
+                                       size_t blocks, size_t n, int offset)                        \
+    {                                                                                              \
+        tiles_b(acc, s, x, stride, blocks, n, offset, FORM, TOP);                                  \
     }
-#define EXPAND_MUL_FUNCTIONS EXPAND_K_TYPES(EXPAND_MUL_K) EXPAND_B_TYPES(EXPAND_MUL_B)
-#define EXPAND_ENTRY_K(T, expand, SUB, offset, top) table_->mm[NUM_##T].mul = mul_##T;
-#define EXPAND_ENTRY_B(T, expand, offset, mins, top) table_->mm[NUM_##T].mul = mul_##T;
-#define EXPAND_MUL_ENTRIES(k)                                                                                        \
-    kern *const table_ = (k);                                                                                        \
-    EXPAND_K_TYPES(EXPAND_ENTRY_K) EXPAND_B_TYPES(EXPAND_ENTRY_B)
+#define EXPAND_MUL_K(T, t, SUB, FORM, TOP)                                                         \
+    static void mul_##t(const kern_mm_args *a)                                                     \
+    {                                                                                              \
+        expand_mul_k(a, KERN_ROWS * sizeof(num_##t), expand_##t, tiles_k_##SUB##_##FORM##_##TOP);  \
+    }
+#define EXPAND_MUL_B(T, t, FORM, TOP, offset)                                                      \
+    static void mul_##t(const kern_mm_args *a)                                                     \
+    {                                                                                              \
+        expand_mul_b(a, KERN_ROWS * sizeof(num_##t), expand_##t, tiles_b_##FORM##_##TOP, offset);  \
+    }
+#define EXPAND_ENTRY_K(T, t, SUB, FORM, TOP) table->mm[NUM_##T].mul = mul_##t;
+#define EXPAND_ENTRY_B(T, t, FORM, TOP, offset) table->mm[NUM_##T].mul = mul_##t;
+#define EXPAND_PRODUCTS(init)                                                                      \
+    EXPAND_K_TILES(EXPAND_TILES_K)                                                                 \
+    EXPAND_B_TILES(EXPAND_TILES_B)                                                                 \
+    EXPAND_K_TYPES(EXPAND_MUL_K)                                                                   \
+    EXPAND_B_TYPES(EXPAND_MUL_B)                                                                   \
+    void init(kern *table)                                                                         \
+    {                                                                                              \
+        EXPAND_K_TYPES(EXPAND_ENTRY_K)                                                             \
+        EXPAND_B_TYPES(EXPAND_ENTRY_B)                                                             \
+    }
 
 #endif

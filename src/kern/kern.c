@@ -11,16 +11,23 @@ void kern_init(kern *k, unsigned cpu_mask)
     kern_init_limits_ref(k);
 #if defined(__x86_64__)
     if (k->cpu & CPU_AVX2) {
+        kern_init_act_avx2(k);
         kern_init_mm_avx2(k);
+        kern_init_mm_float_avx2(k);
+        kern_init_vec_avx2(k);
+        kern_init_attn_avx2(k);
         kern_init_limits_avx2(k);
     }
     if (k->cpu & CPU_AVX512) {
         kern_init_act_avx512(k);
         kern_init_mm_f32_avx512(k);
+        kern_init_vec_avx512(k);
+        kern_init_attn_avx512(k);
     }
     if (k->cpu & CPU_AVX512_VNNI) kern_init_mm_vnni(k);
     if (k->cpu & CPU_AVX512_BF16) {
         kern_init_mm_bf16(k);
+        kern_init_attn_bf16(k);
         kern_init_limits_bf16(k);
     }
 #endif

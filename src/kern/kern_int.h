@@ -5,18 +5,28 @@
 
 #include "kern/kern.h"
 
+/* A body that its callers complete by constant arguments. */
+#define KERN_INLINE static inline __attribute__((always_inline))
+
 /* Each overlays its family's entries; the reference goes first and fills everything. */
 void kern_init_mm_ref(kern *k);
 void kern_init_vec_ref(kern *k);
 void kern_init_attn_ref(kern *k);
 void kern_init_limits_ref(kern *k);
 
+void kern_init_act_avx2(kern *k);
 void kern_init_mm_avx2(kern *k);
+void kern_init_mm_float_avx2(kern *k);
 void kern_init_act_avx512(kern *k);
 void kern_init_mm_f32_avx512(kern *k);
 void kern_init_mm_vnni(kern *k);
 void kern_init_mm_bf16(kern *k);
 void kern_init_limits_avx2(kern *k);
 void kern_init_limits_bf16(kern *k);
+void kern_init_vec_avx2(kern *k);
+void kern_init_vec_avx512(kern *k);
+void kern_init_attn_avx2(kern *k);
+void kern_init_attn_avx512(kern *k);
+void kern_init_attn_bf16(kern *k);
 
 #endif

@@ -36,10 +36,10 @@ INLINE __m256i broadcast4(const void *p)
 enum { COLUMNS = 4, HALF = KERN_ROWS / 2 };
 
 /* Pairs of products in 16 bits. Bytes up to 128 cannot saturate: 2 * 128 * 127 < 2^15; larger ones
- * (offset 128) are taken as signed, their sign moved to the activation. */
-INLINE __m256i pairs(__m256i w, __m256i x, const int offset)
+ * (SIGNED) are taken as signed, their sign moved to the activation. */
+INLINE __m256i pairs(__m256i w, __m256i x, const enum form form)
 {
-    if (offset != 128) return _mm256_maddubs_epi16(w, x);
+    if (form != SIGNED) return _mm256_maddubs_epi16(w, x);
     const __m256i v = _mm256_xor_si256(w, _mm256_set1_epi8((char)0x80));
     return _mm256_maddubs_epi16(_mm256_abs_epi8(v), _mm256_sign_epi8(x, v));
 }
@@ -47,9 +47,9 @@ INLINE __m256i pairs(__m256i w, __m256i x, const int offset)
 /* sum[c] += factor (16-bit, equal in both halves of a word) times the dot product of columns
  * [4 * j0, 4 * j1), eight rows. Sums of `depth` pairs fit in 16 bits. */
 INLINE void dots(__m256i sum[COLUMNS], const uint8_t (*q)[WORD_ROWS], const int8_t *const *x, __m256i factor, int j0,
-                 int j1, const int C, const int offset, const int top)
+                 int j1, const int C, const enum form form, const int top)
 {
-    const int fits = offset == 128 ? 1 : 32767 / (top * 254);
+    const int fits = form == SIGNED ? 1 : 32767 / (top * 254);
     const int depth = fits > 8 ? 8 : fits > 3 ? 4 : fits > 1 ? 2 : 1;
     for (int j = j0; j < j1; j += depth) {
         __m256i part[COLUMNS];
@@ -58,7 +58,7 @@ INLINE void dots(__m256i sum[COLUMNS], const uint8_t (*q)[WORD_ROWS], const int8
             const __m256i w = load(q[j + i]);
 #pragma GCC unroll 4
             for (int c = 0; c < C; c++) {
-                const __m256i v = pairs(w, broadcast4(x[c] + 4 * (j + i)), offset);
+                const __m256i v = pairs(w, broadcast4(x[c] + 4 * (j + i)), form);
                 part[c] = i ? _mm256_add_epi16(part[c], v) : v;
             }
         }
@@ -69,7 +69,7 @@ INLINE void dots(__m256i sum[COLUMNS], const uint8_t (*q)[WORD_ROWS], const int8
 
 /* Eight rows (half h of panel r) of C columns. */
 INLINE void tile_k(sums *acc, const step_k *s, int r, int h, const kern_q8k *x, const int C, const int SUB,
-                   const int offset, const int top)
+                   const enum form form, const int top)
 {
     const uint8_t(*q)[WORD_ROWS] = (const uint8_t(*)[WORD_ROWS])(s->q[r][0] + 32 * h);
     const int8_t *xq[COLUMNS];
@@ -81,17 +81,17 @@ INLINE void tile_k(sums *acc, const step_k *s, int r, int h, const kern_q8k *x, 
     for (int b = 0; b < STEP / SUB; b++) {
         const __m256i scale = load(s->scale[r][b] + HALF * h);
         const __m256i twice = _mm256_or_si256(_mm256_and_si256(scale, _mm256_set1_epi32(0xffff)), _mm256_slli_epi32(scale, 16));
-        dots(sum, q, xq, twice, b * SUB / 4, (b + 1) * SUB / 4, C, offset, SUB == 16 && top < 31 ? 31 : top);
+        dots(sum, q, xq, twice, b * SUB / 4, (b + 1) * SUB / 4, C, form, SUB == 16 && top < 31 ? 31 : top);
     }
     for (int c = 0; c < C; c++) {
         const int16_t *xs = SUB == 16 ? x[c].sum16 : x[c].sum32;
         __m256i min = _mm256_setzero_si256();
-        for (int i = 0; i < STEP / SUB / 2 && offset != 128; i++)
+        for (int i = 0; i < STEP / SUB / 2 && form != SIGNED; i++)
             min = _mm256_add_epi32(min, _mm256_madd_epi16(load(s->min[r][i] + HALF * h), broadcast4(xs + 2 * i)));
         float *a = acc[c] + KERN_ROWS * r + HALF * h;
         const __m256 dx = _mm256_set1_ps(x[c].d), d = _mm256_mul_ps(_mm256_loadu_ps(s->d[r] + HALF * h), dx);
         __m256 y = _mm256_load_ps(a);
-        if (offset) {
+        if (form != MIN) {
             y = _mm256_fmadd_ps(d, _mm256_cvtepi32_ps(_mm256_sub_epi32(sum[c], min)), y);
         } else {
             const __m256 dmin = _mm256_mul_ps(_mm256_loadu_ps(s->dmin[r] + HALF * h), dx);
@@ -102,19 +102,19 @@ INLINE void tile_k(sums *acc, const step_k *s, int r, int h, const kern_q8k *x, 
     }
 }
 
-INLINE void tiles_k(sums *acc, const step_k *s, const kern_q8k *x, size_t n, const int SUB, const int offset,
+INLINE void tiles_k(sums *acc, const step_k *s, const kern_q8k *x, size_t n, const int SUB, const enum form form,
                     const int top)
 {
     for (int part = 0; part < 2 * PAIR; part++) {
         const int r = part / 2, h = part % 2;
         size_t i = 0;
-        for (; i + COLUMNS <= n; i += COLUMNS) tile_k(acc + i, s, r, h, x + i, COLUMNS, SUB, offset, top);
-        for (; i < n; i++) tile_k(acc + i, s, r, h, x + i, 1, SUB, offset, top);
+        for (; i + COLUMNS <= n; i += COLUMNS) tile_k(acc + i, s, r, h, x + i, COLUMNS, SUB, form, top);
+        for (; i < n; i++) tile_k(acc + i, s, r, h, x + i, 1, SUB, form, top);
     }
 }
 
 INLINE void tile_b(sums *acc, const step_b *s, int r, int h, const kern_q8 *x, size_t stride, size_t blocks,
-                   const int C, const int offset, const bool mins, const int top)
+                   const int C, int offset, const enum form form, const int top)
 {
     const uint8_t(*q)[WORD_ROWS] = (const uint8_t(*)[WORD_ROWS])(s->q[r][0] + 32 * h);
     const int8_t *xq[COLUMNS];
@@ -124,31 +124,29 @@ INLINE void tile_b(sums *acc, const step_b *s, int r, int h, const kern_q8 *x, s
         __m256i sum[COLUMNS];
         for (int c = 0; c < C; c++) {
             xq[c] = x[c].q - 32 * b;
-            sum[c] = _mm256_set1_epi32(offset == 128 ? 0 : -offset * x[c].sum);
+            sum[c] = _mm256_set1_epi32(form == OFF ? -offset * x[c].sum : 0);
         }
-        dots(sum, q, xq, _mm256_set1_epi16(1), (int)(8 * b), (int)(8 * b + 8), C, offset, top);
+        dots(sum, q, xq, _mm256_set1_epi16(1), (int)(8 * b), (int)(8 * b + 8), C, form, top);
         for (int c = 0; c < C; c++) {
             const __m256 dx = _mm256_set1_ps(x[c].d), sx = _mm256_set1_ps(x[c].d * (float)x[c].sum);
             const __m256 d = _mm256_mul_ps(_mm256_loadu_ps(s->d[r][b] + HALF * h), dx);
             y[c] = _mm256_fmadd_ps(d, _mm256_cvtepi32_ps(sum[c]), y[c]);
-            if (mins) y[c] = _mm256_fmadd_ps(_mm256_loadu_ps(s->m[r][b] + HALF * h), sx, y[c]);
+            if (form == MIN) y[c] = _mm256_fmadd_ps(_mm256_loadu_ps(s->m[r][b] + HALF * h), sx, y[c]);
         }
     }
     for (int c = 0; c < C; c++) _mm256_store_ps(acc[c] + KERN_ROWS * r + HALF * h, y[c]);
 }
 
 INLINE void tiles_b(sums *acc, const step_b *s, const kern_q8 *x, size_t stride, size_t blocks, size_t n,
-                    const int offset, const bool mins, const int top)
+                    int offset, const enum form form, const int top)
 {
     for (int part = 0; part < 2 * PAIR; part++) {
         const int r = part / 2, h = part % 2;
         size_t i = 0;
         for (; i + COLUMNS <= n; i += COLUMNS)
-            tile_b(acc + i, s, r, h, x + i, stride, blocks, COLUMNS, offset, mins, top);
-        for (; i < n; i++) tile_b(acc + i, s, r, h, x + i, stride, blocks, 1, offset, mins, top);
+            tile_b(acc + i, s, r, h, x + i, stride, blocks, COLUMNS, offset, form, top);
+        for (; i < n; i++) tile_b(acc + i, s, r, h, x + i, stride, blocks, 1, offset, form, top);
     }
 }
 
-EXPAND_MUL_FUNCTIONS
-
-void kern_init_mm_avx2(kern *k) { EXPAND_MUL_ENTRIES(k) }
+EXPAND_PRODUCTS(kern_init_mm_avx2)

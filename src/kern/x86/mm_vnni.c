@@ -43,7 +43,7 @@ INLINE void dots(__m512i dot[PAIR][COLUMNS], const columns *q, const int8_t *con
 }
 
 /* A step's scaled sums of one row: one rounding per scale. */
-INLINE void add_k(float *acc, const step_k *s, int r, const kern_q8k *x, __m512i sum, const int SUB, const int offset)
+INLINE void add_k(float *acc, const step_k *s, int r, const kern_q8k *x, __m512i sum, const int SUB, const enum form form)
 {
     const int16_t *xs = SUB == 16 ? x->sum16 : x->sum32;
     __m512i min = _mm512_setzero_si512();
@@ -52,7 +52,7 @@ INLINE void add_k(float *acc, const step_k *s, int r, const kern_q8k *x, __m512i
         min = _mm512_dpwssd_epi32(min, load(s->min[r][i]), broadcast4(xs + 2 * i));
     const __m512 dx = _mm512_set1_ps(x->d), d = _mm512_mul_ps(_mm512_loadu_ps(s->d[r]), dx);
     __m512 y = _mm512_load_ps(acc);
-    if (offset) {
+    if (form != MIN) {
         y = _mm512_fmadd_ps(d, _mm512_cvtepi32_ps(_mm512_sub_epi32(sum, min)), y);
     } else {
         const __m512 dmin = _mm512_mul_ps(_mm512_loadu_ps(s->dmin[r]), dx);
@@ -62,7 +62,7 @@ INLINE void add_k(float *acc, const step_k *s, int r, const kern_q8k *x, __m512i
     _mm512_store_ps(acc, y);
 }
 
-INLINE void tile_k(sums *acc, const step_k *s, const kern_q8k *x, const int C, const int SUB, const int offset)
+INLINE void tile_k(sums *acc, const step_k *s, const kern_q8k *x, const int C, const int SUB, const enum form form)
 {
     __m512i sum[PAIR][COLUMNS];
     const int8_t *xq[COLUMNS];
@@ -83,27 +83,27 @@ INLINE void tile_k(sums *acc, const step_k *s, const kern_q8k *x, const int C, c
     }
 #pragma GCC unroll 6
     for (int c = 0; c < C; c++) {
-        add_k(acc[c], s, 0, &x[c], sum[0][c], SUB, offset);
-        add_k(acc[c] + KERN_ROWS, s, 1, &x[c], sum[1][c], SUB, offset);
+        add_k(acc[c], s, 0, &x[c], sum[0][c], SUB, form);
+        add_k(acc[c] + KERN_ROWS, s, 1, &x[c], sum[1][c], SUB, form);
     }
 }
 
-INLINE void tiles_k(sums *acc, const step_k *s, const kern_q8k *x, size_t n, const int SUB, const int offset, int top)
+INLINE void tiles_k(sums *acc, const step_k *s, const kern_q8k *x, size_t n, const int SUB, const enum form form, int top)
 {
     (void)top;
-    for (; n >= COLUMNS; n -= COLUMNS, acc += COLUMNS, x += COLUMNS) tile_k(acc, s, x, COLUMNS, SUB, offset);
+    for (; n >= COLUMNS; n -= COLUMNS, acc += COLUMNS, x += COLUMNS) tile_k(acc, s, x, COLUMNS, SUB, form);
     switch (n) {
-    case 1: tile_k(acc, s, x, 1, SUB, offset); break;
-    case 2: tile_k(acc, s, x, 2, SUB, offset); break;
-    case 3: tile_k(acc, s, x, 3, SUB, offset); break;
-    case 4: tile_k(acc, s, x, 4, SUB, offset); break;
-    case 5: tile_k(acc, s, x, 5, SUB, offset); break;
+    case 1: tile_k(acc, s, x, 1, SUB, form); break;
+    case 2: tile_k(acc, s, x, 2, SUB, form); break;
+    case 3: tile_k(acc, s, x, 3, SUB, form); break;
+    case 4: tile_k(acc, s, x, 4, SUB, form); break;
+    case 5: tile_k(acc, s, x, 5, SUB, form); break;
     default: break;
     }
 }
 
 INLINE void tile_b(sums *acc, const step_b *s, const kern_q8 *x, size_t stride, size_t blocks, const int C,
-                   const int offset, const bool mins)
+                   int offset, const enum form form)
 {
     __m512 y[PAIR][COLUMNS];
     const int8_t *xq[COLUMNS];
@@ -117,8 +117,7 @@ INLINE void tile_b(sums *acc, const step_b *s, const kern_q8 *x, size_t stride, 
 #pragma GCC unroll 6
         for (int c = 0; c < C; c++) {
             xq[c] = x[c].q - 32 * b;
-            dot[0][c] = dot[1][c] = offset ? _mm512_mullo_epi32(_mm512_set1_epi32(x[c].sum), _mm512_set1_epi32(-offset))
-                                           : _mm512_setzero_si512();
+            dot[0][c] = dot[1][c] = form == MIN ? _mm512_setzero_si512() : _mm512_set1_epi32(-offset * x[c].sum);
         }
         dots(dot, s->q, xq, (int)(8 * b), (int)(8 * b + 8), C);
 #pragma GCC unroll 6
@@ -128,7 +127,7 @@ INLINE void tile_b(sums *acc, const step_b *s, const kern_q8 *x, size_t stride, 
             for (int r = 0; r < PAIR; r++) {
                 const __m512 d = _mm512_mul_ps(_mm512_loadu_ps(s->d[r][b]), dx);
                 y[r][c] = _mm512_fmadd_ps(d, _mm512_cvtepi32_ps(dot[r][c]), y[r][c]);
-                if (mins) y[r][c] = _mm512_fmadd_ps(_mm512_loadu_ps(s->m[r][b]), sx, y[r][c]);
+                if (form == MIN) y[r][c] = _mm512_fmadd_ps(_mm512_loadu_ps(s->m[r][b]), sx, y[r][c]);
             }
         }
     }
@@ -140,21 +139,19 @@ INLINE void tile_b(sums *acc, const step_b *s, const kern_q8 *x, size_t stride, 
 }
 
 INLINE void tiles_b(sums *acc, const step_b *s, const kern_q8 *x, size_t stride, size_t blocks, size_t n,
-                    const int offset, const bool mins, int top)
+                    int offset, const enum form form, int top)
 {
     (void)top;
     for (; n >= COLUMNS; n -= COLUMNS, acc += COLUMNS, x += COLUMNS)
-        tile_b(acc, s, x, stride, blocks, COLUMNS, offset, mins);
+        tile_b(acc, s, x, stride, blocks, COLUMNS, offset, form);
     switch (n) {
-    case 1: tile_b(acc, s, x, stride, blocks, 1, offset, mins); break;
-    case 2: tile_b(acc, s, x, stride, blocks, 2, offset, mins); break;
-    case 3: tile_b(acc, s, x, stride, blocks, 3, offset, mins); break;
-    case 4: tile_b(acc, s, x, stride, blocks, 4, offset, mins); break;
-    case 5: tile_b(acc, s, x, stride, blocks, 5, offset, mins); break;
+    case 1: tile_b(acc, s, x, stride, blocks, 1, offset, form); break;
+    case 2: tile_b(acc, s, x, stride, blocks, 2, offset, form); break;
+    case 3: tile_b(acc, s, x, stride, blocks, 3, offset, form); break;
+    case 4: tile_b(acc, s, x, stride, blocks, 4, offset, form); break;
+    case 5: tile_b(acc, s, x, stride, blocks, 5, offset, form); break;
     default: break;
     }
 }
 
-EXPAND_MUL_FUNCTIONS
-
-void kern_init_mm_vnni(kern *k) { EXPAND_MUL_ENTRIES(k) }
+EXPAND_PRODUCTS(kern_init_mm_vnni)

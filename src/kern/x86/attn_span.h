@@ -1,0 +1,247 @@
+/* Attention over one span, for every vector length and cell: included once by the file of each
+ * instruction set.
+ * SPDX-License-Identifier: MIT
+ *
+ * Scores and outputs are the same product, c[r][j] += sum_i a[r][i] * b[i][j]: queries times keys,
+ * then weights times values. What is summed over goes by cells: one float, or a pair of BF16 that
+ * one instruction multiplies and adds. The layouts of the pages are such that j lies in the lanes
+ * both times. A tile of rows and vectors stays in registers; each of its numbers is one chain of
+ * multiply-adds in the order of i, over exactly the columns (or positions) of its own row, so the
+ * shape of the tile cannot be seen in the result.
+ *
+ * The file that includes this says before:
+ *   cell, cells        what a sum goes by, and a vector of W of them
+ *   CELL               columns or positions in a cell
+ *   cell_load, cell_load_first (the cells' first halves, the second ones zero)
+ *   cell_fma(a, b, c)  c + a * b, a being one cell for all lanes
+ *   cell_weights(p, e) stores W weights; returns them as stored
+ *   TILE_ROWS, WIDE, NARROW: a tile is up to TILE_ROWS rows of WIDE or NARROW vectors
+ *   queries, keys, values, latent_values: the operands as cells, in `attn_room` if need be */
+#ifndef KERN_ATTN_SPAN_H
+#define KERN_ATTN_SPAN_H
+
+#include "kern/x86/exp.h"
+
+#include <math.h>
+
+typedef struct product {
+    float *c;
+    const cell *a, *b;
+    size_t ldc, lda;
+    size_t b_step, b_vector; /* cells from one i to the next, from one vector of j to the next */
+    size_t n[TILE_ROWS];     /* columns or positions summed in each row */
+    bool fresh;              /* c = instead of c += */
+    const uint8_t *ahead;    /* memory to bring near meanwhile, */
+    size_t ahead_step;       /* so many bytes of it per i; 0: none */
+} product;
+
+KERN_INLINE void tile(size_t R, size_t V, const product *p)
+{
+    const cell *a = p->a, *b = p->b;
+    const uint8_t *ahead = p->ahead;
+    const size_t lda = p->lda, step = p->b_step, vector = p->b_vector, ahead_step = p->ahead_step;
+    size_t common = SIZE_MAX;
+    vf acc[TILE_ROWS][WIDE];
+    for (size_t r = 0; r < R; r++) {
+        common = size_min(common, p->n[r] / CELL);
+        for (size_t v = 0; v < V; v++)
+            acc[r][v] = p->fresh ? vf_set1(0) : vf_load(p->c + r * p->ldc + v * W);
+    }
+    for (size_t i = 0; i < common; i++) {
+        cells x[WIDE];
+        for (size_t v = 0; v < V; v++) x[v] = cell_load(b + i * step + v * vector);
+        if (ahead_step) /* to the second level: the first is full of this page */
+            for (size_t v = 0; v < V; v++)
+                __builtin_prefetch(ahead + i * ahead_step + v * (ahead_step / V), 0, 2);
+        for (size_t r = 0; r < R; r++)
+            for (size_t v = 0; v < V; v++) acc[r][v] = cell_fma(a[r * lda + i], x[v], acc[r][v]);
+    }
+    for (size_t r = 0; r < R; r++) { /* what only some rows see */
+        size_t i = common;
+        for (; i < p->n[r] / CELL; i++)
+            for (size_t v = 0; v < V; v++)
+                acc[r][v] = cell_fma(a[r * lda + i], cell_load(b + i * step + v * vector), acc[r][v]);
+        if (p->n[r] % CELL)
+            for (size_t v = 0; v < V; v++)
+                acc[r][v] = cell_fma(a[r * lda + i], cell_load_first(b + i * step + v * vector),
+                                     acc[r][v]);
+    }
+    for (size_t r = 0; r < R; r++)
+        for (size_t v = 0; v < V; v++) vf_store(p->c + r * p->ldc + v * W, acc[r][v]);
+}
+
+KERN_INLINE void tile_of_rows(size_t rows, size_t V, const product *p)
+{
+    _Static_assert(TILE_ROWS == 6, "one case per number of rows");
+    switch (rows) {
+    case 1: tile(1, V, p); break;
+    case 2: tile(2, V, p); break;
+    case 3: tile(3, V, p); break;
+    case 4: tile(4, V, p); break;
+    case 5: tile(5, V, p); break;
+    case 6: tile(6, V, p); break;
+    }
+}
+
+static void wide_tile(size_t rows, const product *p) { tile_of_rows(rows, WIDE, p); }
+static void narrow_tile(size_t rows, const product *p) { tile_of_rows(rows, NARROW, p); }
+
+typedef struct attn_room {
+    float score[KERN_ATTN_ROWS][KERN_SPAN]; /* then, in place, the weights as cells */
+    cell query[KERN_ATTN_ROWS][KERN_HEAD_MAX / CELL];
+    cell key[KERN_PAGE * KERN_HEAD_MAX / CELL];
+    cell value[KERN_PAGE * KERN_HEAD_MAX / CELL];
+} attn_room;
+_Static_assert(sizeof(attn_room) <= KERN_ATTN_SCRATCH, "the caller gives this much");
+
+static const cell *queries(const kern_attn_args *a, attn_room *room, size_t *ld);
+/* A page's keys as cells [groups][d / CELL][16], its values as [positions / CELL][dv]. */
+KERN_INLINE const cell *keys(enum kern_kv t, attn_room *room, const void *page, size_t groups,
+                             size_t d);
+KERN_INLINE const cell *values(enum kern_kv t, attn_room *room, const void *page, size_t positions,
+                               size_t dv);
+static const cell *latent_values(attn_room *room, const cell *key, size_t groups, size_t d,
+                                 size_t dv);
+
+static size_t most(const int32_t *n, size_t rows)
+{
+    size_t top = 0;
+    for (size_t r = 0; r < rows; r++) top = size_max(top, (size_t)n[r]);
+    return top;
+}
+
+/* Rows of each tile but the last: as even as can be. */
+static size_t rows_per_tile(size_t nq)
+{
+    return size_ceil_div(nq, size_ceil_div(nq, TILE_ROWS));
+}
+
+/* A page that will be wanted next. The first tile of rows brings it to the cache: without that, a
+ * few rows would wait for memory and compute in turns. */
+typedef struct upcoming {
+    const void *page;
+    size_t bytes; /* 0: none */
+} upcoming;
+
+static upcoming upcoming_keys(enum kern_kv t, const kern_attn_args *a, size_t at, size_t seen)
+{
+    if (at >= seen) return (upcoming){NULL, 0};
+    return (upcoming){a->k[at / KERN_PAGE], kern_kv_key_bytes(t, a->d)};
+}
+
+static upcoming upcoming_values(enum kern_kv t, const kern_attn_args *a, size_t at, size_t seen)
+{
+    if (!a->v) return upcoming_keys(t, a, at, seen);
+    if (at >= seen) return (upcoming){NULL, 0};
+    return (upcoming){a->v[at / KERN_PAGE], kern_kv_value_bytes(t, a->dv)};
+}
+
+/* Spreads part [from, to) of `whole` of the next page over the n steps of a product. */
+static void look_ahead(product *p, const upcoming *next, size_t from, size_t to, size_t whole, size_t n)
+{
+    p->ahead = next->bytes ? (const uint8_t *)next->page + next->bytes * from / whole : NULL;
+    p->ahead_step = next->bytes * (to - from) / whole / n;
+}
+
+/* Scores, not yet scaled, of one tile of rows with `groups` of sixteen positions. */
+static void score_rows(product *p, size_t rows, size_t groups, size_t d, const upcoming *next)
+{
+    const size_t group = 16 * (d / CELL);
+    p->b_step = 16;
+    p->b_vector = W == 16 ? group : W;
+    p->fresh = true;
+    for (size_t r = 0; r < rows; r++) p->n[r] = d;
+    for (size_t j = 0, done; j < groups * 16; j += done) {
+        bool wide = groups * 16 - j >= WIDE * W;
+        done = wide ? WIDE * W : NARROW * W;
+        look_ahead(p, next, j, j + done, KERN_PAGE, d / CELL);
+        (wide ? wide_tile : narrow_tile)(rows, p);
+        p->c += done;
+        p->b += done / 16 * group;
+    }
+}
+
+KERN_INLINE void scores(enum kern_kv t, const kern_attn_args *a, attn_room *room, size_t seen)
+{
+    const upcoming none = {NULL, 0};
+    size_t ldq, step = rows_per_tile(a->nq);
+    const cell *q = queries(a, room, &ldq);
+    for (size_t at = 0; at < seen; at += KERN_PAGE) {
+        size_t groups = size_ceil_div(size_min(seen - at, KERN_PAGE), 16), then = at + KERN_PAGE;
+        const cell *k = keys(t, room, a->k[at / KERN_PAGE], groups, a->d);
+        upcoming next = then < seen ? upcoming_keys(t, a, then, seen) : upcoming_values(t, a, 0, seen);
+        for (size_t r = 0; r < a->nq; r += step) {
+            size_t rows = size_min(step, a->nq - r), top = most(a->n + r, rows);
+            if (top <= at) continue;
+            product p = {.c = room->score[r] + at, .ldc = KERN_SPAN, .a = q + r * ldq, .lda = ldq,
+                         .b = k};
+            score_rows(&p, rows, size_ceil_div(size_min(top - at, KERN_PAGE), 16), a->d,
+                       r == 0 ? &next : &none);
+        }
+    }
+}
+
+/* One row: scores to weights in place, max and sum. The sum is of the weights as they are stored:
+ * what rounding does to a weight then moves the average it takes part in and not its total. */
+static void weigh(float *s, size_t n, float scale, float *top, float *sum)
+{
+    const vf none = vf_set1(-INFINITY), factor = vf_set1(scale);
+    vf most_lanes = none, total = vf_set1(0);
+    for (size_t i = 0; i < n; i += W) {
+        vf x = vf_keep(vf_mul(vf_load(s + i), factor), n - i, none);
+        vf_store(s + i, x);
+        most_lanes = vf_max(x, most_lanes);
+    }
+    *top = vf_top(most_lanes);
+    cell *p = (cell *)(void *)s;
+    for (size_t i = 0; i < n; i += W) {
+        vf e = vf_exp(vf_sub(vf_load(s + i), vf_set1(*top)));
+        total = vf_add(total, cell_weights(p + i / CELL, e));
+    }
+    *sum = vf_sum(total);
+}
+
+/* Adds one page's values [positions / CELL][dv] to all outputs. */
+static void add_page(const kern_attn_args *a, const attn_room *room, const cell *v, size_t at,
+                     const upcoming *next)
+{
+    size_t step = rows_per_tile(a->nq), width;
+    for (size_t j = 0; j < a->dv; j += width) {
+        width = a->dv - j >= WIDE * W ? WIDE * W : NARROW * W;
+        for (size_t r = 0; r < a->nq; r += step) {
+            size_t rows = size_min(step, a->nq - r);
+            if (at > 0 && most(a->n + r, rows) <= at) continue;
+            const void *weights = room->score[r];
+            product p = {.c = a->o + r * a->ldo + j, .ldc = a->ldo,
+                         .a = (const cell *)weights + at / CELL, .lda = KERN_SPAN,
+                         .b = v + j, .b_step = a->dv, .b_vector = W, .fresh = at == 0};
+            for (size_t i = 0; i < rows; i++) {
+                size_t n = (size_t)a->n[r + i];
+                p.n[i] = n > at ? size_min(n - at, KERN_PAGE) : 0;
+            }
+            if (r == 0) look_ahead(&p, next, j, j + width, a->dv, KERN_PAGE / CELL);
+            (width == WIDE * W ? wide_tile : narrow_tile)(rows, &p);
+        }
+    }
+}
+
+KERN_INLINE void span(enum kern_kv t, const kern_attn_args *a)
+{
+    attn_room *room = a->scratch;
+    size_t seen = most(a->n, a->nq), at = 0;
+    scores(t, a, room, seen);
+    for (size_t r = 0; r < a->nq; r++)
+        weigh(room->score[r], (size_t)a->n[r], a->scale, a->max + r, a->sum + r);
+    do { /* the first page also when nothing is seen: it clears the outputs */
+        size_t n = size_min(seen - at, KERN_PAGE), groups = size_ceil_div(n, 16);
+        const cell *v =
+            a->v ? values(t, room, a->v[at / KERN_PAGE], n, a->dv)
+                 : latent_values(room, keys(t, room, a->k[at / KERN_PAGE], groups, a->d), groups,
+                                 a->d, a->dv);
+        at += KERN_PAGE;
+        upcoming next = upcoming_values(t, a, at, seen);
+        add_page(a, room, v, at - KERN_PAGE, &next);
+    } while (at < seen);
+}
+
+#endif

@@ -1,0 +1,118 @@
+/* Vector kernels for every vector length: included once by the file of each instruction set, after
+ * its simd header.
+ * SPDX-License-Identifier: MIT
+ *
+ * All but exp, silu_mul and the sums round exactly as ref/vec_ref.c does. The sums keep W partial
+ * sums in double, one per lane, and add those by halves: an order that n alone fixes. */
+#include "kern/x86/exp.h"
+
+#include <math.h>
+
+static void rms_norm(float *y, const float *x, const float *g, size_t n, float eps)
+{
+    vd sum = vd_zero();
+    for (size_t i = 0; i < n; i += W) {
+        vd v = vd_of(vf_load_n(x + i, n - i, vf_set1(0)));
+        sum = vd_fma(v, v, sum);
+    }
+    vf r = vf_set1((float)(1.0 / sqrt(vd_sum(sum) / (double)n + (double)eps)));
+    for (size_t i = 0; i < n; i += W) {
+        vf v = vf_load_n(x + i, n - i, vf_set1(0)), w = vf_load_n(g + i, n - i, vf_set1(0));
+        vf_store_n(y + i, vf_mul(vf_mul(v, r), w), n - i);
+    }
+}
+
+/* g / (1 + exp(-g)) with the exponential of -|g| only, so that nothing overflows. */
+static void silu_mul(float *y, const float *gate, const float *up, size_t n)
+{
+    vf one = vf_set1(1);
+    for (size_t i = 0; i < n; i += W) {
+        vf g = vf_load_n(gate + i, n - i, vf_set1(0)), u = vf_load_n(up + i, n - i, vf_set1(0));
+        vf e = vf_exp(vf_sub(vf_set1(0), vf_abs(g)));
+        vf top = vf_if_negative(g, vf_mul(g, e), g);
+        vf_store_n(y + i, vf_mul(vf_div(top, vf_add(one, e)), u), n - i);
+    }
+}
+
+static void add(float *y, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i += W) {
+        vf a = vf_load_n(y + i, n - i, vf_set1(0)), b = vf_load_n(x + i, n - i, vf_set1(0));
+        vf_store_n(y + i, vf_add(a, b), n - i);
+    }
+}
+
+static void axpy(float *y, float a, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i += W) {
+        vf c = vf_load_n(y + i, n - i, vf_set1(0)), b = vf_load_n(x + i, n - i, vf_set1(0));
+        vf_store_n(y + i, vf_fma(vf_set1(a), b, c), n - i);
+    }
+}
+
+static void scale(float *y, float a, size_t n)
+{
+    for (size_t i = 0; i < n; i += W)
+        vf_store_n(y + i, vf_mul(vf_load_n(y + i, n - i, vf_set1(0)), vf_set1(a)), n - i);
+}
+
+static float max(const float *x, size_t n)
+{
+    vf top = vf_set1(-INFINITY);
+    for (size_t i = 0; i < n; i += W)
+        top = vf_max(vf_load_n(x + i, n - i, vf_set1(-INFINITY)), top);
+    return vf_top(top);
+}
+
+static double sum_exp(const float *x, size_t n, float top)
+{
+    vd sum = vd_zero();
+    for (size_t i = 0; i < n; i += W) {
+        vf v = vf_load_n(x + i, n - i, vf_set1(-INFINITY));
+        sum = vd_add(sum, vd_of(vf_exp(vf_sub(v, vf_set1(top)))));
+    }
+    return vd_sum(sum);
+}
+
+static void vec_exp(float *y, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i += W)
+        vf_store_n(y + i, vf_exp(vf_load_n(x + i, n - i, vf_set1(0))), n - i);
+}
+
+static void rope_pairs(float *x, const float *c, const float *s, size_t n)
+{
+    for (size_t i = 0; i < n / 2; i += W / 2) {
+        size_t left = 2 * (n / 2 - i);
+        vf v = vf_load_n(x + 2 * i, left, vf_set1(0));
+        vf vc = vf_mul(v, vf_twice(c + i, n / 2 - i));
+        vf vs = vf_mul(vf_swap(v), vf_twice(s + i, n / 2 - i));
+        vf_store_n(x + 2 * i, vf_subadd(vc, vs), left);
+    }
+}
+
+static void rope_halves(float *x, const float *c, const float *s, size_t n)
+{
+    size_t half = n / 2;
+    for (size_t i = 0; i < half; i += W) {
+        size_t left = half - i;
+        vf a = vf_load_n(x + i, left, vf_set1(0)), b = vf_load_n(x + half + i, left, vf_set1(0));
+        vf vc = vf_load_n(c + i, left, vf_set1(0)), vs = vf_load_n(s + i, left, vf_set1(0));
+        vf_store_n(x + i, vf_sub(vf_mul(a, vc), vf_mul(b, vs)), left);
+        vf_store_n(x + half + i, vf_add(vf_mul(a, vs), vf_mul(b, vc)), left);
+    }
+}
+
+static void overlay(kern *k)
+{
+    k->rms_norm = rms_norm;
+    k->silu_mul = silu_mul;
+    k->add = add;
+    k->axpy = axpy;
+    k->scale = scale;
+    k->max = max;
+    k->sum_exp = sum_exp;
+    k->exp = vec_exp;
+    k->rope_pairs = rope_pairs;
+    k->rope_halves = rope_halves;
+}
