@@ -159,10 +159,10 @@ static void check_same(const said *a, const said *b)
 }
 
 /* Requests of all kinds of settings. */
-static engine_request varied(size_t p, said *to)
+static engine_request varied(size_t p, size_t longer, said *to)
 {
     engine_request r = ask(p, 5 + 47 * p, to);
-    r.max_tokens = 40 + 13 * p;
+    r.max_tokens = 40 + 13 * p + longer;
     r.ignore_end = true;
     if (p % 2) r.sampling.top_k = 20;
     if (p % 3 == 1) r.sampling.presence = 0.7f, r.sampling.frequency = 0.2f;
@@ -172,11 +172,11 @@ static engine_request varied(size_t p, said *to)
     return r;
 }
 
-static void all_alone(void)
+static void all_alone(size_t longer)
 {
     for (size_t p = 0; p < 8; p++) {
         engine *e = open_with((engine_options){0});
-        engine_request r = varied(p, &A[p]);
+        engine_request r = varied(p, longer, &A[p]);
         submit(e, &r);
         run(e);
         engine_close(e);
@@ -190,12 +190,12 @@ static void alone_equals_in_batch(void **state)
     (void)state;
     const engine_options os[] = {{0}, {.max_batch_tokens = 9, .max_sequences = 8},
                                  {.max_batch_tokens = 64, .max_sequences = 8, .no_prefix_cache = true}};
-    all_alone();
+    all_alone(0);
     for (size_t i = 0; i < COUNT_OF(os); i++) {
         ponder_error err;
         engine *e = open_with(os[i]);
         for (size_t p = 0; p < 8; p++) {
-            engine_request r = varied(p, &B[p]);
+            engine_request r = varied(p, 0, &B[p]);
             submit(e, &r);
             for (size_t s = 0; s < p; s++) check_ok(engine_step(e, &err)); /* they come one by one */
         }
@@ -208,12 +208,12 @@ static void alone_equals_in_batch(void **state)
 static void little_memory_changes_nothing(void **state)
 {
     (void)state;
-    all_alone();
+    all_alone(200);
     size_t page = model_kv_page_bytes(model_config_of(Y.m), KERN_KV_BF16);
-    engine *e = open_with((engine_options){.context = 512, .kv_bytes = 9 * page, .max_sequences = 8});
-    assert_int_equal(engine_state_of(e).pages, 9);
+    engine *e = open_with((engine_options){.kv_bytes = 16 * page, .max_sequences = 8});
+    assert_int_equal(engine_state_of(e).pages, TINY_CONTEXT / KERN_PAGE);
     for (size_t p = 0; p < 8; p++) {
-        engine_request r = varied(p, &B[p]);
+        engine_request r = varied(p, 200, &B[p]);
         submit(e, &r);
     }
     run(e);
@@ -503,7 +503,7 @@ static void steps_do_not_allocate(void **state)
     ponder_error err;
     engine *e = open_with((engine_options){0});
     for (size_t p = 0; p < 8; p++) {
-        engine_request r = varied(p, &B[p]);
+        engine_request r = varied(p, 0, &B[p]);
         r.raw = p % 2;
         r.begin = p % 4 ? CHAT_ANSWER : CHAT_REASONING;
         r.tops = 5;
