@@ -11,6 +11,7 @@ enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED = 130 };
 typedef int cli_fn(int argc, char **argv);
 
 cli_fn cmd_list, cmd_pull, cmd_rm;
+cli_fn cmd_tokenize, cmd_render;
 
 /* ---- options: one table per command is the source of parsing and of --help ---------------------- */
 

@@ -9,6 +9,8 @@ static const struct command {
     {"pull", "fetch a model from a hub", cmd_pull},
     {"list", "show the local models", cmd_list},
     {"rm", "remove a local model", cmd_rm},
+    {"tokenize", "text to token ids and back", cmd_tokenize},
+    {"render", "chat messages to the prompt a model sees", cmd_render},
     {"help", "list the commands", NULL},
 };
 

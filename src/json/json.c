@@ -8,7 +8,9 @@
 ponder_status json_parse(json_t **out, str text, const char *name, ponder_error *err)
 {
     json_error_t e;
-    *out = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &e);
+    /* U+0000 is a character like others: strings go by length here. jansson still refuses it in keys. */
+    *out = json_loadb(text.p, text.n,
+                      JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &e);
     if (*out) return PONDER_OK;
     if (json_error_code(&e) == json_error_out_of_memory)
         return err_set(err, PONDER_ENOMEM, "%s: out of memory", name);
