@@ -50,4 +50,9 @@ ponder_status cli_find_model(char **path, const char *model, ponder_error *err);
 /* Prints "ponder COMMAND: message" and returns the exit status that suits the error. */
 int cli_fail(const char *command, const ponder_error *err);
 
+/* ---- commands ---------------------------------------------------------------------------------- */
+
+cli_fn cmd_show;
+cli_fn cmd_logits;
+
 #endif

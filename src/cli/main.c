@@ -12,6 +12,8 @@ static const struct command {
     {"tokenize", "text to token ids and back", cmd_tokenize},
     {"render", "chat messages to the prompt a model sees", cmd_render},
     {"help", "list the commands", NULL},
+    {"show", "what a model file holds", cmd_show},
+    {"logits", "what a model says about given tokens", cmd_logits},
 };
 
 static int usage(FILE *out)

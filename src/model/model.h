@@ -65,15 +65,20 @@ const char *const *model_config_names(void);
 
 /* Every tensor a config asks for, in file order: the one table that loading, init, quantising and
  * showing walk. */
-enum model_tensor_role { MODEL_NORM, MODEL_MATRIX, MODEL_EMBEDDING, MODEL_HEAD, MODEL_BIAS, MODEL_ROUTER };
+enum model_tensor_role {
+    MODEL_NORM, MODEL_MATRIX, MODEL_EMBEDDING, MODEL_HEAD, MODEL_BIAS, MODEL_ROUTER, MODEL_FACTORS
+};
 typedef struct model_tensor {
     char name[96];             /* GGUF name */
+    char hf[112];              /* Hugging Face name; `*` stands for the expert's number */
     enum model_tensor_role role;
     int layer;                 /* -1: none */
     int n_dims;
     uint64_t dim[FMT_MAX_DIMS];
+    size_t field;              /* where model/ binds it */
 } model_tensor;
-size_t model_tensors(const model_config *c, model_tensor *out, size_t cap); /* returns the count */
+/* Fills out[0, cap) and returns how many there are. */
+size_t model_tensors(const model_config *c, model_tensor *out, size_t cap);
 
 /* ---- weights ----------------------------------------------------------------------------------- */
 
@@ -117,7 +122,7 @@ typedef struct model_step model_step;
 /* Scratch for steps of at most max_tokens tokens; no allocation happens after this. */
 ponder_status model_step_open(model_step **out, const model *m, pool *p, size_t max_tokens, ponder_error *err);
 void model_step_close(model_step *s);
-size_t model_step_bytes(const model *m, size_t max_tokens);
+size_t model_step_bytes(const model *m, pool *p, size_t max_tokens);
 
 /* Tokens of one sequence that enter together: positions [pos, pos + n) follow what is in its pages. */
 typedef struct model_span {

@@ -1,0 +1,80 @@
+/* Multi-head latent attention (DeepSeek-V2 report, section 2.1), absorbed: the up-projections of keys
+ * and values are applied to the query and to the result, and all heads attend to one latent of
+ * R + P columns a token whose first R are the values.
+ * SPDX-License-Identifier: MIT */
+#include "model/model_int.h"
+
+struct mla {
+    model_step *s;
+    const struct model_layer *l;
+    float *q;      /* [T, H, N + P] */
+    float *latent; /* [T, R + P]: as projected, then normalised and rotated */
+    float *query;  /* [T, H, R + P]: absorbed query, rotated part */
+    size_t layer_at, head_bytes, value_at;
+};
+
+static void finish_and_store(void *arg, size_t begin, size_t end, int worker)
+{
+    (void)worker;
+    struct mla *a = arg;
+    model_step *s = a->s;
+    const kern *k = &s->m->kern;
+    const model_config *c = &s->m->config;
+    size_t H = (size_t)c->heads, R = (size_t)c->kv_rank, P = (size_t)c->rope_dim, N = (size_t)c->nope_dim;
+    for (size_t t = s->run[begin]; t < s->run[end]; t++) {
+        const float *cs = s->cos + t * (P / 2), *sn = s->sin + t * (P / 2);
+        float *latent = a->latent + t * (R + P);
+        k->rms_norm(latent, latent, a->l->kv_a_norm, R, c->norm_eps);
+        k->rope_pairs(latent + R, cs, sn, P);
+        k->attn[s->kv->type].store(s->page[t] + a->layer_at, NULL, s->pos[t] % KERN_PAGE, latent, NULL, R + P, 0);
+        for (size_t h = 0; h < H; h++) {
+            float *rotated = a->query + (t * H + h) * (R + P) + R;
+            memcpy(rotated, a->q + (t * H + h) * (N + P) + N, P * sizeof(float));
+            k->rope_pairs(rotated, cs, sn, P);
+        }
+    }
+}
+
+/* Queries and latents from the stream. */
+static void project(struct mla *a, bool pending)
+{
+    model_step *s = a->s;
+    const struct model_layer *l = a->l;
+    const model_config *c = &s->m->config;
+    size_t T = s->T, D = (size_t)c->width, wide = (size_t)c->heads * (size_t)c->head_dim;
+    size_t latent = (size_t)(c->kv_rank + c->rope_dim), rank = (size_t)c->q_rank;
+    size_t mark = arena_mark(&s->scratch);
+    float *low = rank ? arena_new(&s->scratch, float, T * rank) : NULL;
+    ops_linear(&s->ops, &(ops_input){.x = pending ? s->delta : NULL, .ldx = D, .stream = s->stream,
+                                     .gain = l->attn_norm, .eps = c->norm_eps}, T,
+               (ops_product[]){{.w = rank ? &l->q_a : &l->q, .y = rank ? low : a->q, .ldy = rank ? rank : wide},
+                               {.w = &l->kv_a, .y = a->latent, .ldy = latent}}, 2);
+    if (rank)
+        ops_linear(&s->ops, &(ops_input){.x = low, .ldx = rank, .gain = l->q_a_norm, .eps = c->norm_eps}, T,
+                   (ops_product[]){{.w = &l->q_b, .y = a->q, .ldy = wide}}, 1);
+    arena_reset(&s->scratch, mark);
+}
+
+void model_attn_mla(model_step *s, const struct model_layer *l, int layer, bool pending)
+{
+    const model_config *c = &s->m->config;
+    size_t mark = arena_mark(&s->scratch), T = s->T, D = (size_t)c->width, H = (size_t)c->heads;
+    size_t R = (size_t)c->kv_rank, P = (size_t)c->rope_dim, N = (size_t)c->nope_dim, V = (size_t)c->v_dim;
+    struct mla a = {.s = s, .l = l};
+    a.layer_at = (size_t)layer * model_kv_layer_bytes(c, s->kv->type, &a.head_bytes, &a.value_at);
+    a.q = arena_new(&s->scratch, float, T * H * (N + P));
+    a.latent = arena_new(&s->scratch, float, T * (R + P));
+    a.query = arena_new(&s->scratch, float, T * H * (R + P));
+    float *mixed = arena_new(&s->scratch, float, T * H * R), *out = arena_new(&s->scratch, float, T * H * V);
+    project(&a, pending);
+    ops_heads(&s->ops, &l->k_b, a.q, H * (N + P), N + P, T, a.query, H * (R + P), R + P);
+    ops_for(&s->ops, s->runs, ops_grain((H * P + R) * size_max(1, T / size_max(1, s->runs))), finish_and_store, &a);
+    ops_attend(&s->ops, &(ops_attention){.kv = s->kv->type, .base = s->kv->base + a.layer_at,
+                                         .page_bytes = s->kv->page_bytes, .head_bytes = a.head_bytes, .heads = H,
+                                         .kv_heads = 1, .d = R + P, .dv = R, .scale = s->m->attn_scale,
+                                         .q = a.query, .out = mixed}, s->seq, s->n_seq);
+    ops_heads(&s->ops, &l->v_b, mixed, H * R, R, T, out, H * V, V);
+    ops_linear(&s->ops, &(ops_input){.x = out, .ldx = H * V}, T,
+               (ops_product[]){{.w = &l->o, .y = s->delta, .ldy = D}}, 1);
+    arena_reset(&s->scratch, mark);
+}

@@ -1,0 +1,79 @@
+/* model, inside: what is bound to a model, and the pieces of its forward pass.
+ * SPDX-License-Identifier: MIT */
+#ifndef MODEL_INT_H
+#define MODEL_INT_H
+
+#include "model/model.h"
+
+/* Weights of one layer; those an architecture does not have stay zero. */
+struct model_layer {
+    const float *attn_norm, *ffn_norm;
+    ops_weight q, k, v, o; /* q also for MLA without a low-rank query */
+    const float *q_bias, *k_bias, *v_bias;
+    ops_weight q_a, q_b, kv_a, k_b, v_b; /* k_b: H experts [R, N]; v_b: H experts [V, R] */
+    const float *q_a_norm, *kv_a_norm;
+    ops_weight k_up;       /* H experts [N, R]: for the expanded prefill only */
+    ops_weight gate, up, down;
+    ops_weight router, gate_exps, up_exps, down_exps, gate_shexp, up_shexp, down_shexp;
+    const float *router_bias;
+    ops_weight eh_proj;    /* of an MTP module */
+    const float *enorm, *hnorm, *head_norm;
+};
+
+struct model {
+    model_config config;
+    kern kern;
+    ops_weight embedding, head; /* the same panels when tied */
+    const float *final_norm, *rope_factors;
+    struct model_layer *layers; /* [layers + mtp_layers] */
+    void *memory;
+    size_t bytes;
+    bool expanded;
+    double *rope_freq;     /* [rope_dim / 2] radians per position */
+    float rope_scale;      /* of cos and sin */
+    float attn_scale;      /* of q.k */
+};
+
+/* A step's tokens as the layers see them. All arrays are per token unless said. */
+struct model_step {
+    const model *m;
+    arena scratch;
+    ops ops;
+    size_t max_tokens;
+    model_kv *kv;
+    size_t T, n_seq;
+    ops_sequence *seq;       /* [n_seq] */
+    int32_t *ids;
+    uint32_t *pos;
+    uint8_t **page;          /* the token's page of kv */
+    float *cos, *sin;        /* [T, rope_dim / 2] */
+    size_t runs, *run;       /* tokens [run[i], run[i + 1]) share a page's group of 16 positions */
+    float *stream;           /* [T, D] the residual stream */
+    float *delta;            /* [T, D] what the last block adds to it */
+};
+
+bool model_is_mla(const model_config *c);
+bool model_layer_is_dense(const model_config *c, int layer);
+
+/* Angles per position and the scales that go with the scaling rule. */
+ponder_status model_rope_init(model *m, ponder_error *err);
+
+/* Bytes of one layer in a page, and of one head in it; *value_at is 0 for latent pages. */
+size_t model_kv_layer_bytes(const model_config *c, enum kern_kv t, size_t *head_bytes, size_t *value_at);
+
+/* One block each: reads the stream after adding delta (where pending), leaves its result in delta. */
+void model_attn_gqa(model_step *s, const struct model_layer *l, int layer, bool pending);
+void model_attn_mla(model_step *s, const struct model_layer *l, int layer, bool pending);
+void model_ffn(model_step *s, const struct model_layer *l, int layer);
+void model_block(model_step *s, int layer, bool pending);
+/* stream = eh_proj [enorm(embedding of ids); hnorm(hidden)]. */
+void model_mtp_join(model_step *s, const float *hidden);
+
+ponder_status model_config_from_file(model_config *c, const char *path, ponder_error *err);
+
+/* Loading. */
+/* false when a value or block scale among these bytes is NaN or infinite. */
+bool model_bytes_finite(num_type t, const uint8_t *p, size_t bytes);
+ponder_status model_load(model *m, const fmt_model *file, const model_options *opt, ponder_error *err);
+
+#endif
