@@ -6,11 +6,11 @@ static const struct command {
     const char *name, *summary;
     cli_fn *run;
 } COMMANDS[] = {
+    {"tokenize", "text to token ids and back", cmd_tokenize},
+    {"render", "chat messages to the prompt a model sees", cmd_render},
     {"pull", "fetch a model from a hub", cmd_pull},
     {"list", "show the local models", cmd_list},
     {"rm", "remove a local model", cmd_rm},
-    {"tokenize", "text to token ids and back", cmd_tokenize},
-    {"render", "chat messages to the prompt a model sees", cmd_render},
     {"help", "list the commands", NULL},
     {"show", "what a model file holds", cmd_show},
     {"logits", "what a model says about given tokens", cmd_logits},
