@@ -22,7 +22,7 @@ static ponder_status size_cache(engine *e, const engine_options *o, size_t *page
 {
     const model_config *c = model_config_of(e->m);
     size_t page = model_kv_page_bytes(c, o->kv), trained = (size_t)c->context;
-    size_t step = model_step_bytes(e->m, e->max_batch), ready = mem_available_bytes();
+    size_t step = model_step_bytes(e->m, e->pool, e->max_batch), ready = mem_available_bytes();
     size_t room = (ready - size_min(ready, step)) / 10 * 9;
     if (o->context > trained)
         return err_set(err, PONDER_ELIMIT, "a context of %zu: the model was made for %zu positions",
