@@ -20,7 +20,7 @@ int main(int argc, char **argv)
     ponder_model *model = NULL;
     ponder_session *session = NULL;
     ponder_generate_options options;
-    ponder_result result = {sizeof result};
+    ponder_result result = {.size = sizeof result};
     ponder_kind last = PONDER_ANSWER;
     ponder_error err;
 

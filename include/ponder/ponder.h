@@ -149,7 +149,7 @@ typedef enum ponder_finish {
 } ponder_finish;
 
 typedef struct ponder_result {
-    size_t size; /* set by the caller: ponder_result r = {sizeof r}; */
+    size_t size; /* set by the caller: sizeof(ponder_result) */
     ponder_finish finish;
     const char *answer, *reasoning;             /* whole; the session's until its next call */
     size_t prompt_tokens, cached_tokens;        /* cached: known from before, not computed again */
