@@ -1,7 +1,6 @@
 /* ponder render: chat messages to the prompt a model sees.
  * SPDX-License-Identifier: MIT */
 #include "cli/jsonl.h"
-#include "text/text.h"
 
 typedef struct task {
     tokenizer *t;
@@ -79,12 +78,7 @@ int cmd_render(int argc, char **argv)
     ponder_error err;
     int status = cli_parse(&command, argc, argv, args);
     if (status >= 0) return status;
-    const char *path = args[0];
-    if (!path) {
-        err_set(&err, PONDER_EARG, "name a model: a .gguf file, a directory, or a tokenizer.json");
-        return cli_fail(argv[0], &err);
-    }
-    if (tokenizer_open(&k.t, path, &err) != PONDER_OK) return cli_fail(argv[0], &err);
+    if (cli_open_tokenizer(&k.t, args[0], &err) != PONDER_OK) return cli_fail(argv[0], &err);
     status = choose(&k, template, &err) == PONDER_OK ? cli_each_row(argv[0], row_of, &k)
                                                      : cli_fail(argv[0], &err);
     tokenizer_close(k.t);

@@ -1,7 +1,6 @@
 /* ponder tokenize: text to ids and ids to text.
  * SPDX-License-Identifier: MIT */
 #include "cli/jsonl.h"
-#include "text/text.h"
 
 typedef struct task {
     tokenizer *t;
@@ -87,12 +86,7 @@ int cmd_tokenize(int argc, char **argv)
     int status = cli_parse(&command, argc, argv, args);
     if (status >= 0) return status;
     task k = {0};
-    const char *path = args[0];
-    if (!path) {
-        err_set(&err, PONDER_EARG, "name a model: a .gguf file, a directory, or a tokenizer.json");
-        return cli_fail(argv[0], &err);
-    }
-    if (tokenizer_open(&k.t, path, &err) != PONDER_OK) return cli_fail(argv[0], &err);
+    if (cli_open_tokenizer(&k.t, args[0], &err) != PONDER_OK) return cli_fail(argv[0], &err);
     status = cli_each_row(argv[0], row_of, &k);
     tokenizer_close(k.t);
     tokens_free(&k.ids);

@@ -57,6 +57,19 @@ int cli_each_row(const char *command, cli_row_fn *fn, void *context)
     return status;
 }
 
+ponder_status cli_open_tokenizer(tokenizer **out, const char *model, ponder_error *err)
+{
+    char *path;
+    *out = NULL;
+    if (!model)
+        return err_set(err, PONDER_EARG, "name a model: a .gguf file, a directory, a tokenizer.json, or "
+                       "a name that `ponder list` shows");
+    TRY(cli_find_model(&path, model, err));
+    ponder_status st = tokenizer_open(out, path, err);
+    free(path);
+    return st;
+}
+
 void cli_put_ids(buf *out, const int32_t *ids, size_t n)
 {
     buf_add_char(out, '[');
