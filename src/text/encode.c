@@ -161,6 +161,7 @@ ponder_status tokenizer_encode_trusted(const tokenizer *t, tokens *out, str text
     if (st != PONDER_OK) out->n = before;
     pretok_end(&e);
     free(e.symbol);
+    free(e.pair);
     free(e.heap);
     return st;
 }

@@ -160,8 +160,8 @@ typedef struct encoder {
     pcre2_match_data *match;
     pcre2_match_context *context;
     symbol *symbol;
-    uint64_t *heap;
-    size_t symbol_cap, heap_cap, heap_n;
+    uint64_t *pair, *heap; /* rank << 32 | position: the first pairs in order, and later ones */
+    size_t symbol_cap, pair_cap, heap_cap, heap_n;
     ponder_error *err;
 } encoder;
 
