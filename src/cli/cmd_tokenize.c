@@ -8,7 +8,8 @@ typedef struct task {
     buf bytes, text;
 } task;
 
-static ponder_status encode(task *k, const json_t *row, const char *name, buf *out, ponder_error *err)
+static ponder_status encode(task *k, const json_t *row, const char *name, buf *out,
+                            ponder_error *err)
 {
     str text = STR("");
     bool plain = false, bos = false;
@@ -24,7 +25,8 @@ static ponder_status encode(task *k, const json_t *row, const char *name, buf *o
     return PONDER_OK;
 }
 
-static ponder_status decode(task *k, const json_t *row, const char *name, buf *out, ponder_error *err)
+static ponder_status decode(task *k, const json_t *row, const char *name, buf *out,
+                            ponder_error *err)
 {
     const json_t *ids = json_object_get(row, "ids");
     bool skip_special = false;
@@ -64,8 +66,8 @@ static ponder_status row_of(void *context, const json_t *row, const char *name, 
     bool text = json_is_string(json_object_get(row, "text"));
     bool ids = json_is_array(json_object_get(row, "ids"));
     if (text == ids)
-        return err_set(err, PONDER_EFORMAT, "%s: want either \"text\" (a string) or \"ids\" (a list)",
-                       name);
+        return err_set(err, PONDER_EFORMAT,
+                       "%s: want either \"text\" (a string) or \"ids\" (a list)", name);
     return text ? encode(context, row, name, out, err) : decode(context, row, name, out, err);
 }
 
@@ -73,10 +75,12 @@ int cmd_tokenize(int argc, char **argv)
 {
     static const cli_command command = {
         .usage = "tokenize MODEL < rows.jsonl",
-        .about = "Turns JSON lines {\"text\", \"plain\"?, \"bos\"?} into {\"ids\"}, and {\"ids\",\n"
-                 "\"skip_special\"?} into {\"text\", \"hex\"?}: hex are the bytes where they are not UTF-8.\n"
-                 "plain leaves added tokens such as <think> unrecognised. MODEL is a .gguf file, a\n"
-                 "Hugging Face directory, or a tokenizer.json.",
+        .about =
+            "Turns JSON lines {\"text\", \"plain\"?, \"bos\"?} into {\"ids\"}, and {\"ids\",\n"
+            "\"skip_special\"?} into {\"text\", \"hex\"?}: hex are the bytes where they are not "
+            "UTF-8.\n"
+            "plain leaves added tokens such as <think> unrecognised. MODEL is a .gguf file, a\n"
+            "Hugging Face directory, or a tokenizer.json.",
         .examples = "  echo '{\"text\":\"Hello\"}' | ponder tokenize model.gguf\n"
                     "  echo '{\"ids\":[0,19923]}' | ponder tokenize DeepSeek-R1/tokenizer.json",
         .max_args = 1,

@@ -1,12 +1,12 @@
 /* Merging the bytes of one piece into tokens.
  * SPDX-License-Identifier: MIT
  *
- * Always the lowest-ranked pair, leftmost first (Sennrich et al., "Neural machine translation of rare
- * words with subword units", ACL 2016). Short pieces, nearly all, are merged in an array; long ones
- * with a queue of (rank, position) over a linked list, in O(n log n). In the longest the pairs of the
- * bytes are sorted once, and only those that merging makes go through a heap. An entry is dead when its position no
- * longer begins a pair of that rank; a pair that has gone never comes back, because symbols only
- * grow. */
+ * Always the lowest-ranked pair, leftmost first (Sennrich et al., "Neural machine translation of
+ * rare words with subword units", ACL 2016). Short pieces, nearly all, are merged in an array; long
+ * ones with a queue of (rank, position) over a linked list, in O(n log n). In the longest the pairs
+ * of the bytes are sorted once, and only those that merging makes go through a heap. An entry is
+ * dead when its position no longer begins a pair of that rank; a pair that has gone never comes
+ * back, because symbols only grow. */
 #include "text/text_int.h"
 
 #include <stdlib.h>
@@ -188,9 +188,9 @@ ponder_status bpe_piece(encoder *e, str s)
     const tokenizer *t = e->t;
     int32_t whole = s.n <= t->longest ? vocab_find(t, s.p, s.n) : -1;
     if (whole >= 0) {
-        uint8_t known = t->ignore_merges ? WHOLE_YES
-                                         : atomic_load_explicit(&t->token[whole].whole,
-                                                                memory_order_relaxed);
+        uint8_t known = t->ignore_merges
+                            ? WHOLE_YES
+                            : atomic_load_explicit(&t->token[whole].whole, memory_order_relaxed);
         if (known == WHOLE_YES) {
             tokens_add(e->out, whole);
             return PONDER_OK;
@@ -200,7 +200,8 @@ ponder_status bpe_piece(encoder *e, str s)
     int32_t id[SHORT_PIECE];
     size_t n = merge_short(t, s, id);
     if (whole >= 0)
-        atomic_store_explicit(&t->token[whole].whole, n == 1 && id[0] == whole ? WHOLE_YES : WHOLE_NO,
+        atomic_store_explicit(&t->token[whole].whole,
+                              n == 1 && id[0] == whole ? WHOLE_YES : WHOLE_NO,
                               memory_order_relaxed);
     for (size_t i = 0; i < n; i++) tokens_add(e->out, id[i]);
     return PONDER_OK;
