@@ -20,13 +20,15 @@ WARN := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes 
         -Wwrite-strings -Wpointer-arith -Wformat=2
 OPT_release := -O2 -g -DNDEBUG
 OPT_debug := -O1 -g -fno-omit-frame-pointer
-LIBS := jansson libpcre2-8 libutf8proc libcurl libcrypto libedit
-LIB_CFLAGS := $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
+LIBS := jansson libpcre2-8 libutf8proc libcurl libcrypto
+CLI_LIBS := libedit
+LIB_CFLAGS := $(shell pkg-config --cflags $(LIBS) $(CLI_LIBS) 2>/dev/null)
 LIB_LDLIBS := $(shell pkg-config --libs $(LIBS) 2>/dev/null)
 CPPFLAGS += -D_POSIX_C_SOURCE=200809L -D_DEFAULT_SOURCE -DPONDER_VERSION='"$(VERSION)"' -Iinclude -Isrc -I. -MMD -MP
 ALLFLAGS = -std=c17 $(WARN) $(OPT_$(MODE)) -fPIC -fvisibility=hidden -ffp-contract=off \
            -fno-math-errno -fno-trapping-math -pthread \
            $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all) $(LIB_CFLAGS) $(CFLAGS)
+CLI_LDLIBS := $(shell pkg-config --libs $(CLI_LIBS) 2>/dev/null)
 LDLIBS = $(LIB_LDLIBS) -lm -pthread
 
 # ---- what is built ------------------------------------------------------------------------------
@@ -75,7 +77,7 @@ $(B)/libponder.so: $(OBJ)
 	$(Q)$(CC) $(ALLFLAGS) -shared -Wl,-soname,libponder.so.$(SOVERSION) -Wl,-z,defs -o $@ $^ $(LDLIBS)
 
 $(B)/ponder: $(CLI_OBJ) $(B)/libponder-internal.a
-	$(Q)$(CC) $(ALLFLAGS) -o $@ $^ $(LDLIBS)
+	$(Q)$(CC) $(ALLFLAGS) -o $@ $^ $(LDLIBS) $(CLI_LDLIBS)
 
 # ---- tests --------------------------------------------------------------------------------------
 
@@ -93,9 +95,10 @@ test: deps ## install what is missing, build, and run every test
 	$(Q)$(MAKE) --no-print-directory -j2 test-build check
 	$(Q)tools/run-tests $(B)
 
-check: ## module layers, exported names, ISA flags
+check: all ## module layers, exported names, wide registers only in kernels
 	$(Q)tools/check-layers
-	$(Q)if [ -x tools/check-symbols ]; then tools/check-symbols $(B); fi
+	$(Q)tools/check-symbols $(B)
+	$(Q)tools/check-isa $(B)
 
 san: ## run the tests under address and undefined-behaviour sanitizers
 	$(Q)$(MAKE) --no-print-directory -j2 MODE=debug SAN=address,undefined test-build
@@ -134,7 +137,7 @@ install: all ## install program, libraries, header and pkg-config file under PRE
 	install -m 755 $(B)/libponder.so $(DESTDIR)$(PREFIX)/lib/libponder.so.$(VERSION)
 	ln -sf libponder.so.$(VERSION) $(DESTDIR)$(PREFIX)/lib/libponder.so.$(SOVERSION)
 	ln -sf libponder.so.$(SOVERSION) $(DESTDIR)$(PREFIX)/lib/libponder.so
-	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' tools/ponder.pc.in \
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@VERSION@|$(VERSION)|' -e 's|@LIBS@|$(LDLIBS)|' tools/ponder.pc.in \
 	  > $(DESTDIR)$(PREFIX)/lib/pkgconfig/ponder.pc
 
 uninstall: ## remove what install put under PREFIX

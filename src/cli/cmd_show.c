@@ -71,7 +71,7 @@ static const char *format_of(const fmt_model *m)
     return fmt_config(m) ? "Hugging Face" : "safetensors";
 }
 
-/* ---- metadata ---------------------------------------------------------------------------------- */
+/* ---- metadata -------------------------------------------------------------------------------- */
 
 static const char *value_type_name(enum fmt_value_type t)
 {
@@ -148,9 +148,9 @@ static void print_metadata(const fmt_model *m)
         put_value(&w, v, SHOWN_TEXT);
         char type[64];
         if (array)
-            snprintf(type, sizeof type, "%s[%llu]", value_type_name(v->item), (unsigned long long)v->count);
-        else
-            snprintf(type, sizeof type, "%s", value_type_name(v->type));
+            snprintf(type, sizeof type, "%s[%llu]", value_type_name(v->item),
+                     (unsigned long long)v->count);
+        else snprintf(type, sizeof type, "%s", value_type_name(v->type));
         printf("  %-42.*s %-15s %s%s\n", STR_ARG(v->key), type, b.p ? b.p : "",
                array && v->count > SHOWN_ITEMS ? " ..." : "");
         buf_free(&b);
@@ -197,7 +197,7 @@ static void put_config(json_writer *w, const fmt_model *m)
     free(text);
 }
 
-/* ---- tensors ----------------------------------------------------------------------------------- */
+/* ---- tensors --------------------------------------------------------------------------------- */
 
 static void print_tensors(const fmt_model *m)
 {
@@ -235,7 +235,7 @@ static void put_tensors(json_writer *w, const fmt_model *m)
     json_close(w, ']');
 }
 
-/* ---- totals ------------------------------------------------------------------------------------ */
+/* ---- totals ---------------------------------------------------------------------------------- */
 
 static void print_sum(const struct type_sum *s)
 {
@@ -266,7 +266,7 @@ static void put_sum(json_writer *w, const struct type_sum *s)
     json_close(w, '}');
 }
 
-/* ---- the command ------------------------------------------------------------------------------- */
+/* ---- the command ----------------------------------------------------------------------------- */
 
 static void print_report(const fmt_model *m)
 {

@@ -13,20 +13,20 @@
 
 enum {
     FMT_MAX_DIMS = 4,
-    FMT_MAX_NAME = 255,         /* bytes of a tensor's name */
-    FMT_MAX_TENSORS = 1 << 20,  /* of a model; DeepSeek-R1 has 91,991 */
-    FMT_MAX_VALUES = 1 << 16    /* of a GGUF file's metadata */
+    FMT_MAX_NAME = 255,        /* bytes of a tensor's name */
+    FMT_MAX_TENSORS = 1 << 20, /* of a model; DeepSeek-R1 has 91,991 */
+    FMT_MAX_VALUES = 1 << 16   /* of a GGUF file's metadata */
 };
 
 typedef struct fmt_tensor {
     str name;
-    num_type type;              /* NUM_NONE for safetensors types without one: U8, BOOL, F8_E5M2, ... */
-    const char *type_name;      /* "Q4_K", "BF16", "U8": static */
+    num_type type;         /* NUM_NONE for safetensors types without one: U8, BOOL, F8_E5M2, ... */
+    const char *type_name; /* "Q4_K", "BF16", "U8": static */
     int n_dims;
     uint64_t dim[FMT_MAX_DIMS]; /* dim[0] is the row length (fastest); unused ones are 1 */
     const uint8_t *data;        /* in the mapping; 8-byte aligned in GGUF, any in safetensors */
     size_t bytes;
-    const char *path;           /* the file it stands in, and where, for reading without the mapping */
+    const char *path; /* the file it stands in, and where, for reading without the mapping */
     uint64_t offset;
 } fmt_tensor;
 
@@ -34,8 +34,8 @@ enum fmt_kind { FMT_GGUF, FMT_HF };
 
 typedef struct fmt_model fmt_model;
 
-/* Opens a .gguf file (the first shard of a split one opens all), a Hugging Face directory, or a lone
- * .safetensors file (FMT_HF without a config). */
+/* Opens a .gguf file (the first shard of a split one opens all), a Hugging Face directory, or a
+ * lone .safetensors file (FMT_HF without a config). */
 ponder_status fmt_open(fmt_model **out, const char *path, ponder_error *err);
 void fmt_close(fmt_model *m);
 enum fmt_kind fmt_kind_of(const fmt_model *m);
@@ -64,9 +64,9 @@ enum fmt_value_type {
 typedef struct fmt_value {
     str key;
     enum fmt_value_type type;
-    enum fmt_value_type item;    /* of an array */
-    uint64_t count;              /* items of an array, else 1 */
-    const uint8_t *raw;          /* the encoded value, or the items of an array: in the mapping, checked */
+    enum fmt_value_type item; /* of an array */
+    uint64_t count;           /* items of an array, else 1 */
+    const uint8_t *raw; /* the encoded value, or the items of an array: in the mapping, checked */
     size_t raw_bytes;
 } fmt_value;
 
@@ -74,11 +74,11 @@ size_t fmt_value_count(const fmt_model *m);
 const fmt_value *fmt_value_at(const fmt_model *m, size_t i);
 const fmt_value *fmt_value_find(const fmt_model *m, const char *key);
 
-/* Scalars: absent leaves *out (the default) and is OK; another type, a value outside [min, max] or a
- * number that is not finite is EFORMAT naming file and key. Any integer type is accepted for integers,
- * any number for f64. */
-ponder_status fmt_get_i64(const fmt_model *m, const char *key, int64_t min, int64_t max, int64_t *out,
-                          ponder_error *err);
+/* Scalars: absent leaves *out (the default) and is OK; another type, a value outside [min, max] or
+ * a number that is not finite is EFORMAT naming file and key. Any integer type is accepted for
+ * integers, any number for f64. */
+ponder_status fmt_get_i64(const fmt_model *m, const char *key, int64_t min, int64_t max,
+                          int64_t *out, ponder_error *err);
 ponder_status fmt_get_f64(const fmt_model *m, const char *key, double *out, ponder_error *err);
 ponder_status fmt_get_bool(const fmt_model *m, const char *key, bool *out, ponder_error *err);
 ponder_status fmt_get_str(const fmt_model *m, const char *key, str *out, ponder_error *err);
@@ -92,7 +92,7 @@ bool fmt_next_str(const fmt_value *v, fmt_cursor *c, str *out);
 bool fmt_item_i64(const fmt_value *v, uint64_t i, int64_t *out);
 bool fmt_item_f64(const fmt_value *v, uint64_t i, double *out);
 
-/* ---- writing ----------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 /* Metadata first, then all tensor declarations, then gguf_write_begin, then each tensor's bytes in
  * declaration order (in pieces if wanted), then gguf_write_commit. The file appears complete under
@@ -107,9 +107,12 @@ ponder_status gguf_put_u64(gguf_writer *w, const char *key, uint64_t v, ponder_e
 ponder_status gguf_put_f32(gguf_writer *w, const char *key, float v, ponder_error *err);
 ponder_status gguf_put_bool(gguf_writer *w, const char *key, bool v, ponder_error *err);
 ponder_status gguf_put_str(gguf_writer *w, const char *key, str v, ponder_error *err);
-ponder_status gguf_put_strs(gguf_writer *w, const char *key, const str *v, size_t n, ponder_error *err);
-ponder_status gguf_put_i32s(gguf_writer *w, const char *key, const int32_t *v, size_t n, ponder_error *err);
-ponder_status gguf_put_f32s(gguf_writer *w, const char *key, const float *v, size_t n, ponder_error *err);
+ponder_status gguf_put_strs(gguf_writer *w, const char *key, const str *v, size_t n,
+                            ponder_error *err);
+ponder_status gguf_put_i32s(gguf_writer *w, const char *key, const int32_t *v, size_t n,
+                            ponder_error *err);
+ponder_status gguf_put_f32s(gguf_writer *w, const char *key, const float *v, size_t n,
+                            ponder_error *err);
 /* Copies a value of an open model unchanged. The keys that describe the file and not the model
  * (general.alignment, split.*) are passed over, so that all values can be handed through. */
 ponder_status gguf_put_value(gguf_writer *w, const fmt_value *v, ponder_error *err);
@@ -126,8 +129,8 @@ typedef struct safetensors_writer safetensors_writer;
 ponder_status safetensors_write_open(safetensors_writer **out, const char *path, ponder_error *err);
 void safetensors_write_close(safetensors_writer *w);
 ponder_status safetensors_put_str(safetensors_writer *w, const char *key, str v, ponder_error *err);
-ponder_status safetensors_declare(safetensors_writer *w, const char *name, num_type type, int n_dims,
-                                  const uint64_t *dim, ponder_error *err);
+ponder_status safetensors_declare(safetensors_writer *w, const char *name, num_type type,
+                                  int n_dims, const uint64_t *dim, ponder_error *err);
 ponder_status safetensors_write_begin(safetensors_writer *w, ponder_error *err);
 ponder_status safetensors_write_data(safetensors_writer *w, const void *bytes, size_t n,
                                      ponder_error *err);

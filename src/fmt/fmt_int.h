@@ -11,7 +11,7 @@
 typedef struct fmt_index {
     struct fmt_slot {
         uint32_t hash, item; /* item + 1; 0: free */
-    } *slot;
+    } * slot;
     size_t mask;
     const uint8_t *items;
     size_t stride;
@@ -54,8 +54,9 @@ struct fmt_model {
 ponder_status fmt_open_bytes(fmt_model **out, enum fmt_kind kind, const void *bytes, size_t n,
                              const char *name, ponder_error *err);
 
-/* Sets dims past n_dims to 1, type_name, and `bytes` from the dims and the type's blocks. EFORMAT when
- * the size overflows or a row does not divide into blocks. `path` is for messages here and below. */
+/* Sets dims past n_dims to 1, type_name, and `bytes` from the dims and the type's blocks. EFORMAT
+ * when the size overflows or a row does not divide into blocks. `path` is for messages here and
+ * below. */
 ponder_status fmt_tensor_measure(fmt_tensor *t, const num_info *info, const char *path,
                                  ponder_error *err);
 /* Lets t->data and t->offset point to byte `at` of the file; EFORMAT when it does not fit. */
@@ -78,8 +79,8 @@ ponder_status gguf_parse(fmt_model *m, const fmt_file *f, fmt_value **values, si
 ponder_status gguf_open(fmt_model *m, ponder_error *err);
 /* Bytes of one value; 0 for strings, arrays and unknown types. */
 size_t gguf_scalar_bytes(uint32_t type);
-/* One number of a scalar type at p. false for other types; i64 also where the value has a fraction's
- * type or exceeds INT64_MAX. */
+/* One number of a scalar type at p. false for other types; i64 also where the value has a
+ * fraction's type or exceeds INT64_MAX. */
 bool gguf_number_i64(uint32_t type, const uint8_t *p, int64_t *out);
 bool gguf_number_f64(uint32_t type, const uint8_t *p, double *out);
 
@@ -96,15 +97,16 @@ ponder_status hf_shards(const char ***out, size_t *n, const json_t *index, const
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
-/* What is declared and how much of it has been written. Tensor offsets count from the data section. */
+/* What is declared and how much of it has been written. Tensor offsets count from the data section.
+ */
 typedef struct fmt_plan {
     file_writer file;
     fmt_tensor *tensors; /* with names of their own */
     size_t n, cap;
-    size_t align;        /* of each tensor */
-    uint64_t end;        /* of the last tensor declared */
-    size_t current;      /* the tensor being written */
-    size_t done;         /* its bytes already written */
+    size_t align;   /* of each tensor */
+    uint64_t end;   /* of the last tensor declared */
+    size_t current; /* the tensor being written */
+    size_t done;    /* its bytes already written */
     bool begun;
 } fmt_plan;
 

@@ -1,5 +1,5 @@
-/* Reading GGUF, versions 2 and 3 (docs/gguf.md of ggml-org/ggml). Every count and length is compared
- * with the bytes that are left before anything is allocated or skipped.
+/* Reading GGUF, versions 2 and 3 (docs/gguf.md of ggml-org/ggml). Every count and length is
+ * compared with the bytes that are left before anything is allocated or skipped.
  * SPDX-License-Identifier: MIT */
 #include "fmt/fmt_int.h"
 
@@ -7,9 +7,9 @@
 
 enum {
     MAX_KEY = 65535,
-    MAX_NESTING = 4,     /* of arrays */
-    LEAST_VALUE = 13,    /* bytes of the shortest key and value: length, type, one byte */
-    LEAST_TENSOR = 24    /* of a tensor declaration: name length, dims, type, offset */
+    MAX_NESTING = 4,  /* of arrays */
+    LEAST_VALUE = 13, /* bytes of the shortest key and value: length, type, one byte */
+    LEAST_TENSOR = 24 /* of a tensor declaration: name length, dims, type, offset */
 };
 
 /* Where parsing stands. */
@@ -62,8 +62,8 @@ static ponder_status take_str(struct reader *r, const char *what, str *s)
 
 static ponder_status unknown_type(struct reader *r, uint32_t type)
 {
-    return err_set(r->err, PONDER_EUNSUPPORTED, "%s: metadata type %u at byte %zu is unknown", r->path,
-                   type, r->at);
+    return err_set(r->err, PONDER_EUNSUPPORTED, "%s: metadata type %u at byte %zu is unknown",
+                   r->path, type, r->at);
 }
 
 static ponder_status skip_array(struct reader *r, uint32_t item, uint64_t count, int depth);
@@ -103,9 +103,10 @@ static ponder_status take_value(struct reader *r, fmt_value *v)
     size_t start = r->at;
     TRY(take_str(r, "a metadata key", &v->key));
     if (!fmt_name_ok(v->key, MAX_KEY))
-        return err_set(r->err, PONDER_EFORMAT,
-                       "%s: the metadata key at byte %zu is empty, too long or has control characters",
-                       r->path, start);
+        return err_set(
+            r->err, PONDER_EFORMAT,
+            "%s: the metadata key at byte %zu is empty, too long or has control characters",
+            r->path, start);
     TRY(take_u32(r, "a metadata type", &type));
     ponder_status st;
     v->type = (enum fmt_value_type)type;
@@ -140,7 +141,7 @@ static const char *foreign_type(uint32_t t)
     static const struct {
         uint32_t type;
         const char *name;
-    } names[] = {{4, "Q4_2"}, {5, "Q4_3"}, {9, "Q8_1"}, {15, "Q8_K"}, {31, "Q4_0_4_4"},
+    } names[] = {{4, "Q4_2"},      {5, "Q4_3"},      {9, "Q8_1"},   {15, "Q8_K"},  {31, "Q4_0_4_4"},
                  {32, "Q4_0_4_8"}, {33, "Q4_0_8_8"}, {34, "TQ1_0"}, {35, "TQ2_0"}, {39, "MXFP4"}};
     for (size_t i = 0; i < COUNT_OF(names); i++)
         if (names[i].type == t) return names[i].name;
@@ -160,8 +161,10 @@ static ponder_status take_tensor(struct reader *r, fmt_tensor *t, uint64_t *offs
                        r->path, start, FMT_MAX_NAME);
     TRY(take_u32(r, "a tensor's number of dimensions", &n_dims));
     if (n_dims > FMT_MAX_DIMS)
-        return err_set(r->err, PONDER_EFORMAT, "%s: tensor \"%.*s\" has %u dimensions, at most %d are "
-                       "possible", r->path, STR_ARG(t->name), n_dims, FMT_MAX_DIMS);
+        return err_set(r->err, PONDER_EFORMAT,
+                       "%s: tensor \"%.*s\" has %u dimensions, at most %d are "
+                       "possible",
+                       r->path, STR_ARG(t->name), n_dims, FMT_MAX_DIMS);
     t->n_dims = (int)n_dims;
     for (uint32_t i = 0; i < n_dims; i++) {
         TRY(take_u64(r, "a tensor's dimensions", &t->dim[i]));
@@ -173,10 +176,11 @@ static ponder_status take_tensor(struct reader *r, fmt_tensor *t, uint64_t *offs
     TRY(take_u32(r, "a tensor's type", &type));
     const num_info *info = type < NUM_OWN ? num_info_of((num_type)type) : NULL;
     if (!info)
-        return err_set(r->err, PONDER_EUNSUPPORTED,
-                       "%s: tensor \"%.*s\" is of type %u (%s), which ponder does not read: use a file "
-                       "of another quantisation",
-                       r->path, STR_ARG(t->name), type, foreign_type(type));
+        return err_set(
+            r->err, PONDER_EUNSUPPORTED,
+            "%s: tensor \"%.*s\" is of type %u (%s), which ponder does not read: use a file "
+            "of another quantisation",
+            r->path, STR_ARG(t->name), type, foreign_type(type));
     t->type = (num_type)type;
     TRY(take_u64(r, "a tensor's offset", offset));
     return fmt_tensor_measure(t, info, r->path, r->err);
@@ -211,7 +215,8 @@ static ponder_status take_header(struct reader *r, uint64_t *n_tensors, uint64_t
     TRY(take(r, "the header", magic, sizeof magic));
     TRY(take_u32(r, "the header", &version));
     if (version == 0x02000000 || version == 0x03000000)
-        return err_set(r->err, PONDER_EUNSUPPORTED, "%s: a big-endian GGUF file; convert it", r->path);
+        return err_set(r->err, PONDER_EUNSUPPORTED, "%s: a big-endian GGUF file; convert it",
+                       r->path);
     if (version != 2 && version != 3)
         return err_set(r->err, PONDER_EUNSUPPORTED, "%s: GGUF version %u; ponder reads 2 and 3",
                        r->path, version);
@@ -222,20 +227,23 @@ static ponder_status take_header(struct reader *r, uint64_t *n_tensors, uint64_t
         return err_set(r->err, PONDER_EFORMAT,
                        "%s: claims %llu tensors and %llu metadata values, for which its %zu bytes "
                        "have no room: truncated or damaged, fetch it again",
-                       r->path, (unsigned long long)*n_tensors, (unsigned long long)*n_values, r->n);
+                       r->path, (unsigned long long)*n_tensors, (unsigned long long)*n_values,
+                       r->n);
     if (*n_values > FMT_MAX_VALUES)
         return err_set(r->err, PONDER_ELIMIT, "%s: more than %d metadata values", r->path,
                        FMT_MAX_VALUES);
     return PONDER_OK;
 }
 
-static ponder_status find_alignment(const struct reader *r, const fmt_value *v, size_t n, size_t *out)
+static ponder_status find_alignment(const struct reader *r, const fmt_value *v, size_t n,
+                                    size_t *out)
 {
     *out = GGUF_ALIGNMENT;
     for (size_t i = 0; i < n; i++) {
         int64_t a;
         if (!str_eq(v[i].key, STR("general.alignment"))) continue;
-        if (!gguf_number_i64(v[i].type, v[i].raw, &a) || a < 8 || a > GGUF_MAX_ALIGNMENT || (a & (a - 1)))
+        if (!gguf_number_i64(v[i].type, v[i].raw, &a) || a < 8 || a > GGUF_MAX_ALIGNMENT ||
+            (a & (a - 1)))
             return err_set(r->err, PONDER_EFORMAT,
                            "%s: general.alignment must be a power of two from 8 to %d", r->path,
                            GGUF_MAX_ALIGNMENT);
@@ -270,8 +278,8 @@ static const char SPLIT_PATTERN[] = "-%05lld-of-%05lld.gguf"; /* number from 1, 
 enum { SPLIT_SUFFIX = sizeof "-00001-of-00001.gguf" - 1, MAX_SPLITS = 9999 };
 
 /* A number among a file's values; absent leaves *out. */
-static ponder_status split_number(const fmt_file *f, const fmt_value *v, size_t n, str key, int64_t max,
-                                  int64_t *out, ponder_error *err)
+static ponder_status split_number(const fmt_file *f, const fmt_value *v, size_t n, str key,
+                                  int64_t max, int64_t *out, ponder_error *err)
 {
     for (size_t i = 0; i < n; i++)
         if (str_eq(v[i].key, key) &&
@@ -293,9 +301,10 @@ static ponder_status open_part(fmt_model *m, int64_t i, int64_t count, ponder_er
     if (st == PONDER_OK) st = split_number(f, values, n, STR("split.no"), MAX_SPLITS, &no, err);
     if (st == PONDER_OK) st = split_number(f, values, n, STR("split.count"), MAX_SPLITS, &of, err);
     if (st == PONDER_OK && (no != i || of != count))
-        st = err_set(err, PONDER_EFORMAT, "%s: says it is part %lld of %lld, its name and the first "
-                     "part say %lld of %lld", f->path, (long long)no + 1, (long long)of,
-                     (long long)i + 1, (long long)count);
+        st = err_set(err, PONDER_EFORMAT,
+                     "%s: says it is part %lld of %lld, its name and the first "
+                     "part say %lld of %lld",
+                     f->path, (long long)no + 1, (long long)of, (long long)i + 1, (long long)count);
     free(values);
     return st;
 }
@@ -332,17 +341,21 @@ static ponder_status open_splits(fmt_model *m, ponder_error *err)
     const fmt_file *f = &m->files[0];
     TRY(split_number(f, m->values, m->n_values, STR("split.no"), MAX_SPLITS, &no, err));
     TRY(split_number(f, m->values, m->n_values, STR("split.count"), MAX_SPLITS, &count, err));
-    TRY(split_number(f, m->values, m->n_values, STR("split.tensors.count"), INT32_MAX, &tensors, err));
+    TRY(split_number(f, m->values, m->n_values, STR("split.tensors.count"), INT32_MAX, &tensors,
+                     err));
     if (no != 0)
-        return err_set(err, PONDER_EARG, "%s: part %lld of a split model; open the one that ends in "
-                       "\"-00001-of-%05lld.gguf\"", m->path, (long long)no + 1, (long long)count);
+        return err_set(err, PONDER_EARG,
+                       "%s: part %lld of a split model; open the one that ends in "
+                       "\"-00001-of-%05lld.gguf\"",
+                       m->path, (long long)no + 1, (long long)count);
     if (count > 1) {
         TRY(name_parts(m, count, err));
         for (int64_t i = 1; i < count; i++) TRY(open_part(m, i, count, err));
     }
     if (tensors >= 0 && (uint64_t)tensors != m->n_tensors)
-        return err_set(err, PONDER_EFORMAT, "%s: its %lld parts have %zu tensors, %lld were promised",
-                       m->path, (long long)count, m->n_tensors, (long long)tensors);
+        return err_set(err, PONDER_EFORMAT,
+                       "%s: its %lld parts have %zu tensors, %lld were promised", m->path,
+                       (long long)count, m->n_tensors, (long long)tensors);
     return PONDER_OK;
 }
 

@@ -52,9 +52,15 @@ bool gguf_number_f64(uint32_t type, const uint8_t *p, double *out)
     int64_t i;
     uint64_t u;
     switch (type) {
-    case FMT_F32: memcpy(&f, p, sizeof f); *out = (double)f; return true;
+    case FMT_F32:
+        memcpy(&f, p, sizeof f);
+        *out = (double)f;
+        return true;
     case FMT_F64: memcpy(out, p, sizeof *out); return true;
-    case FMT_U64: memcpy(&u, p, sizeof u); *out = (double)u; return true;
+    case FMT_U64:
+        memcpy(&u, p, sizeof u);
+        *out = (double)u;
+        return true;
     default:
         if (!gguf_number_i64(type, p, &i)) return false;
         *out = (double)i;
@@ -79,8 +85,8 @@ static ponder_status wrong(const fmt_model *m, const char *key, const char *must
     return err_set(err, PONDER_EFORMAT, "%s: metadata key \"%s\" must be %s", m->path, key, must);
 }
 
-ponder_status fmt_get_i64(const fmt_model *m, const char *key, int64_t min, int64_t max, int64_t *out,
-                          ponder_error *err)
+ponder_status fmt_get_i64(const fmt_model *m, const char *key, int64_t min, int64_t max,
+                          int64_t *out, ponder_error *err)
 {
     const fmt_value *v = fmt_value_find(m, key);
     int64_t n;

@@ -52,8 +52,9 @@ static ponder_status begin_value(gguf_writer *w, str key, uint32_t type, ponder_
     const char *path = w->plan.file.path;
     if (w->plan.begun || !fmt_name_ok(key, UINT16_MAX))
         return err_set(err, PONDER_EARG, "%s: metadata key \"%.*s\": %s", path, STR_ARG(key),
-                       w->plan.begun ? "put after writing began" : "empty, too long or with control "
-                                                                   "characters");
+                       w->plan.begun ? "put after writing began"
+                                     : "empty, too long or with control "
+                                       "characters");
     if (str_eq(key, STR("general.alignment")))
         return err_set(err, PONDER_EARG, "%s: the writer itself decides general.alignment", path);
     struct key_at k = {w->values.n + sizeof(uint64_t), key.n};
@@ -105,7 +106,8 @@ ponder_status gguf_put_str(gguf_writer *w, const char *key, str v, ponder_error 
     return PONDER_OK;
 }
 
-static ponder_status begin_array(gguf_writer *w, str key, uint32_t item, uint64_t n, ponder_error *err)
+static ponder_status begin_array(gguf_writer *w, str key, uint32_t item, uint64_t n,
+                                 ponder_error *err)
 {
     TRY(begin_value(w, key, FMT_ARRAY, err));
     put_u32(&w->values, item);
@@ -113,21 +115,24 @@ static ponder_status begin_array(gguf_writer *w, str key, uint32_t item, uint64_
     return PONDER_OK;
 }
 
-ponder_status gguf_put_strs(gguf_writer *w, const char *key, const str *v, size_t n, ponder_error *err)
+ponder_status gguf_put_strs(gguf_writer *w, const char *key, const str *v, size_t n,
+                            ponder_error *err)
 {
     TRY(begin_array(w, str_of(key), FMT_STRING, n, err));
     for (size_t i = 0; i < n; i++) put_text(&w->values, v[i]);
     return PONDER_OK;
 }
 
-ponder_status gguf_put_i32s(gguf_writer *w, const char *key, const int32_t *v, size_t n, ponder_error *err)
+ponder_status gguf_put_i32s(gguf_writer *w, const char *key, const int32_t *v, size_t n,
+                            ponder_error *err)
 {
     TRY(begin_array(w, str_of(key), FMT_I32, n, err));
     buf_add(&w->values, v, n * sizeof *v);
     return PONDER_OK;
 }
 
-ponder_status gguf_put_f32s(gguf_writer *w, const char *key, const float *v, size_t n, ponder_error *err)
+ponder_status gguf_put_f32s(gguf_writer *w, const char *key, const float *v, size_t n,
+                            ponder_error *err)
 {
     TRY(begin_array(w, str_of(key), FMT_F32, n, err));
     buf_add(&w->values, v, n * sizeof *v);
@@ -136,7 +141,8 @@ ponder_status gguf_put_f32s(gguf_writer *w, const char *key, const float *v, siz
 
 ponder_status gguf_put_value(gguf_writer *w, const fmt_value *v, ponder_error *err)
 {
-    if (str_eq(v->key, STR("general.alignment")) || str_starts(v->key, STR("split."))) return PONDER_OK;
+    if (str_eq(v->key, STR("general.alignment")) || str_starts(v->key, STR("split.")))
+        return PONDER_OK;
     TRY(v->type == FMT_ARRAY ? begin_array(w, v->key, v->item, v->count, err)
                              : begin_value(w, v->key, v->type, err));
     buf_add(&w->values, v->raw, v->raw_bytes);
@@ -147,8 +153,10 @@ ponder_status gguf_declare(gguf_writer *w, const char *name, num_type type, int 
                            const uint64_t *dim, ponder_error *err)
 {
     if (!fmt_name_ok(str_of(name), GGUF_WRITE_NAME))
-        return err_set(err, PONDER_EARG, "%s: tensor name \"%s\": empty, longer than %d bytes or with "
-                       "control characters", w->plan.file.path, name, GGUF_WRITE_NAME);
+        return err_set(err, PONDER_EARG,
+                       "%s: tensor name \"%s\": empty, longer than %d bytes or with "
+                       "control characters",
+                       w->plan.file.path, name, GGUF_WRITE_NAME);
     if (type >= NUM_OWN)
         return err_set(err, PONDER_EUNSUPPORTED, "%s: tensor \"%s\": GGUF has no such type",
                        w->plan.file.path, name);
@@ -163,7 +171,8 @@ static ponder_status check_keys(const gguf_writer *w, ponder_error *err)
 {
     fmt_index index;
     const char *path = w->plan.file.path;
-    if (w->values.failed || w->keys.failed) return err_set(err, PONDER_ENOMEM, "%s: out of memory", path);
+    if (w->values.failed || w->keys.failed)
+        return err_set(err, PONDER_ENOMEM, "%s: out of memory", path);
     str *keys = malloc((size_t)w->n_values * sizeof *keys + 1);
     if (!keys) return err_set(err, PONDER_ENOMEM, "%s: out of memory", path);
     for (size_t i = 0; i < w->n_values; i++) {

@@ -61,11 +61,13 @@ ponder_status hf_shards(const char ***out, size_t *n, const json_t *index, const
     const char **files = malloc(all * sizeof(*files));
     if (!files) return err_set(err, PONDER_ENOMEM, "%s: out of memory", name);
     ponder_status st = PONDER_OK;
-    json_object_foreach(map, key, v) {
+    json_object_foreach (map, key, v) {
         files[k] = json_string_value(v);
         if (!files[k] || !plain_name(files[k])) {
-            st = err_set(err, PONDER_EFORMAT, "%s: \"%.200s\" is not in a file named X.safetensors of "
-                         "the same directory", name, key);
+            st = err_set(err, PONDER_EFORMAT,
+                         "%s: \"%.200s\" is not in a file named X.safetensors of "
+                         "the same directory",
+                         name, key);
             break;
         }
         k++;
@@ -102,11 +104,13 @@ static ponder_status check_promises(const fmt_model *m, const json_t *index, pon
 {
     const char *key;
     json_t *v;
-    json_object_foreach(json_object_get(index, "weight_map"), key, v) {
+    json_object_foreach (json_object_get(index, "weight_map"), key, v) {
         const fmt_tensor *t = fmt_find(m, key);
         if (!t || !str_ends(str_of(t->path), json_str(v)))
-            return err_set(err, PONDER_EFORMAT, "%s/%s: tensor \"%.200s\" is not in %.200s: fetch the "
-                           "shard again", m->path, INDEX, key, json_string_value(v));
+            return err_set(err, PONDER_EFORMAT,
+                           "%s/%s: tensor \"%.200s\" is not in %.200s: fetch the "
+                           "shard again",
+                           m->path, INDEX, key, json_string_value(v));
     }
     return PONDER_OK;
 }
@@ -141,6 +145,8 @@ ponder_status hf_open(fmt_model *m, ponder_error *err)
         return fmt_model_finish(m, err);
     }
     if (has_index) return open_sharded(m, err);
-    return err_set(err, PONDER_ENOTFOUND, "%s: has neither %s nor %s; other weight files must be "
-                   "converted to safetensors or GGUF", m->path, SINGLE, INDEX);
+    return err_set(err, PONDER_ENOTFOUND,
+                   "%s: has neither %s nor %s; other weight files must be "
+                   "converted to safetensors or GGUF",
+                   m->path, SINGLE, INDEX);
 }

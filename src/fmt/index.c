@@ -29,7 +29,9 @@ ponder_status fmt_index_build(fmt_index *x, const void *items, size_t n, size_t 
 {
     size_t slots = 16;
     while (slots < 2 * n) slots *= 2;
-    *x = (fmt_index){.slot = calloc(slots, sizeof *x->slot), .mask = slots - 1, .items = items,
+    *x = (fmt_index){.slot = calloc(slots, sizeof *x->slot),
+                     .mask = slots - 1,
+                     .items = items,
                      .stride = stride};
     if (!x->slot) return err_set(err, PONDER_ENOMEM, "%s: out of memory", path);
     for (size_t i = 0; i < n; i++) {

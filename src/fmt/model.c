@@ -54,7 +54,8 @@ static int by_place(const void *a, const void *b)
     const fmt_tensor *x = *(const fmt_tensor *const *)a, *y = *(const fmt_tensor *const *)b;
     if (x->path != y->path) return (uintptr_t)x->path < (uintptr_t)y->path ? -1 : 1;
     if (x->offset != y->offset) return x->offset < y->offset ? -1 : 1;
-    return (x->bytes > y->bytes) - (x->bytes < y->bytes); /* empty ones first: they overlap nothing */
+    return (x->bytes > y->bytes) -
+           (x->bytes < y->bytes); /* empty ones first: they overlap nothing */
 }
 
 static ponder_status check_overlaps(const fmt_model *m, ponder_error *err)
@@ -68,8 +69,9 @@ static ponder_status check_overlaps(const fmt_model *m, ponder_error *err)
     for (size_t i = 1; i < m->n_tensors && st == PONDER_OK; i++) {
         const fmt_tensor *a = order[i - 1], *b = order[i];
         if (a->path == b->path && a->offset + a->bytes > b->offset)
-            st = err_set(err, PONDER_EFORMAT, "%s: tensors \"%.*s\" and \"%.*s\" overlap at byte %llu",
-                         a->path, STR_ARG(a->name), STR_ARG(b->name), (unsigned long long)b->offset);
+            st = err_set(err, PONDER_EFORMAT,
+                         "%s: tensors \"%.*s\" and \"%.*s\" overlap at byte %llu", a->path,
+                         STR_ARG(a->name), STR_ARG(b->name), (unsigned long long)b->offset);
     }
     free(order);
     return st;
@@ -84,7 +86,8 @@ ponder_status fmt_model_finish(fmt_model *m, ponder_error *err)
                            "tensors", err);
 }
 
-static ponder_status model_new(fmt_model **out, enum fmt_kind kind, const char *path, ponder_error *err)
+static ponder_status model_new(fmt_model **out, enum fmt_kind kind, const char *path,
+                               ponder_error *err)
 {
     *out = NULL;
     fmt_model *m = calloc(1, sizeof *m);
@@ -120,7 +123,9 @@ ponder_status fmt_open(fmt_model **out, const char *path, ponder_error *err)
     bool dir = file_is_dir(path), single = str_ends(str_of(path), STR(".safetensors"));
     TRY(model_new(out, dir || single ? FMT_HF : FMT_GGUF, path, err));
     fmt_model *m = *out;
-    ponder_status st = dir ? hf_open(m, err) : single ? open_safetensors(m, err) : gguf_open(m, err);
+    ponder_status st = dir      ? hf_open(m, err)
+                       : single ? open_safetensors(m, err)
+                                : gguf_open(m, err);
     if (st != PONDER_OK) {
         fmt_close(m);
         *out = NULL;

@@ -12,11 +12,11 @@ static const struct dtype {
     num_info info;
     num_type type;
 } DTYPES[] = {
-    {{"F64", 1, 8}, NUM_F64},     {{"F32", 1, 4}, NUM_F32},         {{"F16", 1, 2}, NUM_F16},
-    {{"BF16", 1, 2}, NUM_BF16},   {{"F8_E4M3", 1, 1}, NUM_F8_E4M3}, {{"I64", 1, 8}, NUM_I64},
-    {{"I32", 1, 4}, NUM_I32},     {{"I16", 1, 2}, NUM_I16},         {{"I8", 1, 1}, NUM_I8},
-    {{"U8", 1, 1}, NUM_NONE},     {{"BOOL", 1, 1}, NUM_NONE},       {{"F8_E5M2", 1, 1}, NUM_NONE},
-    {{"F8_E8M0", 1, 1}, NUM_NONE}, {{"U16", 1, 2}, NUM_NONE},       {{"U32", 1, 4}, NUM_NONE},
+    {{"F64", 1, 8}, NUM_F64},      {{"F32", 1, 4}, NUM_F32},         {{"F16", 1, 2}, NUM_F16},
+    {{"BF16", 1, 2}, NUM_BF16},    {{"F8_E4M3", 1, 1}, NUM_F8_E4M3}, {{"I64", 1, 8}, NUM_I64},
+    {{"I32", 1, 4}, NUM_I32},      {{"I16", 1, 2}, NUM_I16},         {{"I8", 1, 1}, NUM_I8},
+    {{"U8", 1, 1}, NUM_NONE},      {{"BOOL", 1, 1}, NUM_NONE},       {{"F8_E5M2", 1, 1}, NUM_NONE},
+    {{"F8_E8M0", 1, 1}, NUM_NONE}, {{"U16", 1, 2}, NUM_NONE},        {{"U32", 1, 4}, NUM_NONE},
     {{"U64", 1, 8}, NUM_NONE},
 };
 
@@ -63,8 +63,10 @@ static ponder_status read_tensor(fmt_tensor *t, const json_t *v, const fmt_file 
     str dtype = json_str(json_object_get(v, "dtype"));
     const struct dtype *d = dtype_by_name(dtype);
     if (!d)
-        return err_set(err, PONDER_EUNSUPPORTED, "%s: tensor \"%.*s\" is of type \"%.*s\", which ponder "
-                       "does not know", f->path, STR_ARG(t->name), STR_ARG(dtype));
+        return err_set(err, PONDER_EUNSUPPORTED,
+                       "%s: tensor \"%.*s\" is of type \"%.*s\", which ponder "
+                       "does not know",
+                       f->path, STR_ARG(t->name), STR_ARG(dtype));
     TRY(read_shape(t, json_object_get(v, "shape"), f, err));
     const json_t *offsets = json_object_get(v, "data_offsets");
     if (json_array_size(offsets) != 2 || !natural(json_array_get(offsets, 0), &begin) ||
@@ -95,16 +97,18 @@ static ponder_status read_header(fmt_model *m, fmt_file *f, json_t *header, size
     size_t bytes = 1; /* malloc(0) may be NULL */
     if (!json_is_object(header))
         return err_set(err, PONDER_EFORMAT, "%s: its header is no JSON object", f->path);
-    json_object_foreach(header, key, v) bytes += strlen(key);
+    json_object_foreach (header, key, v) bytes += strlen(key);
     f->names = malloc(bytes);
     if (!f->names) return err_set(err, PONDER_ENOMEM, "%s: out of memory", f->path);
     TRY(fmt_model_reserve(m, json_object_size(header), f->path, err));
     char *room = f->names;
-    json_object_foreach(header, key, v) {
+    json_object_foreach (header, key, v) {
         if (!strcmp(key, "__metadata__")) continue;
         if (!fmt_name_ok(str_of(key), FMT_MAX_NAME))
-            return err_set(err, PONDER_EFORMAT, "%s: a tensor's name is empty, longer than %d bytes or "
-                           "has control characters: \"%.64s\"", f->path, FMT_MAX_NAME, key);
+            return err_set(err, PONDER_EFORMAT,
+                           "%s: a tensor's name is empty, longer than %d bytes or "
+                           "has control characters: \"%.64s\"",
+                           f->path, FMT_MAX_NAME, key);
         fmt_tensor *t = &m->tensors[m->n_tensors];
         *t = (fmt_tensor){.name = keep_name(&room, str_of(key))};
         TRY(read_tensor(t, v, f, data, err));
@@ -123,8 +127,10 @@ ponder_status safetensors_parse(fmt_model *m, size_t file, ponder_error *err)
                        f->path, f->map.n);
     memcpy(&n, f->map.p, sizeof n);
     if (n > f->map.n - sizeof n || n > MAX_HEADER)
-        return err_set(err, PONDER_EFORMAT, "%s: no safetensors file, or truncated: a header of %llu "
-                       "bytes in a file of %zu", f->path, (unsigned long long)n, f->map.n);
+        return err_set(err, PONDER_EFORMAT,
+                       "%s: no safetensors file, or truncated: a header of %llu "
+                       "bytes in a file of %zu",
+                       f->path, (unsigned long long)n, f->map.n);
     TRY(json_parse(&header, (str){(const char *)f->map.p + sizeof n, (size_t)n}, f->path, err));
     ponder_status st = read_header(m, f, header, sizeof n + (size_t)n, err);
     json_decref(header);

@@ -1,5 +1,5 @@
-/* Writing safetensors. Tensors stand gapless in declaration order, as the format demands; the header
- * is filled up with spaces so that the data starts at a multiple of eight.
+/* Writing safetensors. Tensors stand gapless in declaration order, as the format demands; the
+ * header is filled up with spaces so that the data starts at a multiple of eight.
  * SPDX-License-Identifier: MIT */
 #include "fmt/fmt_int.h"
 
@@ -8,8 +8,8 @@
 
 struct safetensors_writer {
     fmt_plan plan;
-    buf metadata;      /* the members of __metadata__, as JSON */
-    json_writer json;  /* into metadata */
+    buf metadata;     /* the members of __metadata__, as JSON */
+    json_writer json; /* into metadata */
 };
 
 ponder_status safetensors_write_open(safetensors_writer **out, const char *path, ponder_error *err)
@@ -43,12 +43,13 @@ ponder_status safetensors_put_str(safetensors_writer *w, const char *key, str v,
     return PONDER_OK;
 }
 
-ponder_status safetensors_declare(safetensors_writer *w, const char *name, num_type type, int n_dims,
-                                  const uint64_t *dim, ponder_error *err)
+ponder_status safetensors_declare(safetensors_writer *w, const char *name, num_type type,
+                                  int n_dims, const uint64_t *dim, ponder_error *err)
 {
     const num_info *info = num_info_of(type);
     if (!fmt_name_ok(str_of(name), FMT_MAX_NAME) || !strcmp(name, "__metadata__"))
-        return err_set(err, PONDER_EARG, "%s: \"%s\" cannot name a tensor", w->plan.file.path, name);
+        return err_set(err, PONDER_EARG, "%s: \"%s\" cannot name a tensor", w->plan.file.path,
+                       name);
     if (info && info->block != 1)
         return err_set(err, PONDER_EUNSUPPORTED, "%s: tensor \"%s\": safetensors has no type %s",
                        w->plan.file.path, name, info->name);

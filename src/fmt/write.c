@@ -29,7 +29,8 @@ ponder_status fmt_plan_declare(fmt_plan *p, const char *name, num_type type, int
     TRY(fmt_tensor_measure(&t, info, path, err));
     t.offset = size_round_up(p->end, p->align);
     if (t.offset < p->end || __builtin_add_overflow(t.offset, t.bytes, &p->end))
-        return err_set(err, PONDER_ELIMIT, "%s: tensor \"%s\": the file's size overflows", path, name);
+        return err_set(err, PONDER_ELIMIT, "%s: tensor \"%s\": the file's size overflows", path,
+                       name);
     t.name.p = strdup(name);
     if (!t.name.p) return err_set(err, PONDER_ENOMEM, "%s: out of memory", path);
     p->tensors[p->n++] = t;
@@ -41,8 +42,8 @@ ponder_status fmt_plan_begin(fmt_plan *p, const buf *head, ponder_error *err)
     fmt_index names;
     if (p->begun) return err_set(err, PONDER_EARG, "%s: writing has begun already", p->file.path);
     if (head->failed) return err_set(err, PONDER_ENOMEM, "%s: out of memory", p->file.path);
-    ponder_status st = fmt_index_build(&names, p->tensors, p->n, sizeof *p->tensors, p->file.path,
-                                       "tensors", err);
+    ponder_status st =
+        fmt_index_build(&names, p->tensors, p->n, sizeof *p->tensors, p->file.path, "tensors", err);
     fmt_index_free(&names);
     if (st != PONDER_OK) return err_context(err, PONDER_EARG, "not written");
     p->begun = true;
@@ -57,7 +58,8 @@ static ponder_status advance(fmt_plan *p, ponder_error *err)
         uint64_t end = p->tensors[p->current].offset + p->done;
         p->current++;
         p->done = 0;
-        uint64_t next = p->current < p->n ? p->tensors[p->current].offset : size_round_up(end, p->align);
+        uint64_t next =
+            p->current < p->n ? p->tensors[p->current].offset : size_round_up(end, p->align);
         TRY(file_put(&p->file, zeros, (size_t)(next - end), err)); /* less than align */
     }
     return PONDER_OK;
@@ -85,8 +87,9 @@ ponder_status fmt_plan_commit(fmt_plan *p, ponder_error *err)
     if (!p->begun) return err_set(err, PONDER_EARG, "%s: writing has not begun", p->file.path);
     TRY(advance(p, err));
     if (p->current < p->n)
-        return err_set(err, PONDER_EARG, "%s: tensor \"%.*s\" has %zu of its %zu bytes", p->file.path,
-                       STR_ARG(p->tensors[p->current].name), p->done, p->tensors[p->current].bytes);
+        return err_set(err, PONDER_EARG, "%s: tensor \"%.*s\" has %zu of its %zu bytes",
+                       p->file.path, STR_ARG(p->tensors[p->current].name), p->done,
+                       p->tensors[p->current].bytes);
     return file_commit(&p->file, err);
 }
 

@@ -1,5 +1,6 @@
 /* Decoding: the dispatcher, the 32-element formats, and the K formats. Each expression is rounded
- * as the reference decoder of the format rounds it (gguf-py quants.py), so results agree in every bit.
+ * as the reference decoder of the format rounds it (gguf-py quants.py), so results agree in every
+ * bit.
  * SPDX-License-Identifier: MIT */
 #include "num/num_int.h"
 

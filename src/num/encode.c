@@ -35,7 +35,8 @@ static float peak(const float *x, int n)
 static uint16_t codes_around_zero(uint8_t *q, const float *x, int half)
 {
     float d = peak(x, 32) / (float)-half, id = inverse(d);
-    for (int i = 0; i < 32; i++) q[i] = cut(x[i] * id + ((float)half + 0.5f), (float)(2 * half - 1));
+    for (int i = 0; i < 32; i++)
+        q[i] = cut(x[i] * id + ((float)half + 0.5f), (float)(2 * half - 1));
     return num_f32_to_f16(d);
 }
 

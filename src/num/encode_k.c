@@ -87,8 +87,8 @@ static void put_two_bits(uint8_t qs[64], const uint8_t *code)
     for (int g = 0; g < 2; g++)
         for (int i = 0; i < 32; i++) {
             const uint8_t *c = code + 128 * g + i;
-            qs[32 * g + i] = (uint8_t)((c[0] & 3) | (c[32] & 3) << 2 | (c[64] & 3) << 4 |
-                                       (c[96] & 3) << 6);
+            qs[32 * g + i] =
+                (uint8_t)((c[0] & 3) | (c[32] & 3) << 2 | (c[64] & 3) << 4 | (c[96] & 3) << 6);
         }
 }
 
@@ -173,8 +173,7 @@ void num_encode_q6_k(void *out, const float *in)
     memcpy(b.scales, s.scale, sizeof b.scales);
     for (int h = 0; h < 2; h++) {
         const uint8_t *c = s.code + 128 * h;
-        for (int i = 0; i < 64; i++)
-            b.ql[64 * h + i] = (uint8_t)((c[i] & 15) | c[64 + i] << 4);
+        for (int i = 0; i < 64; i++) b.ql[64 * h + i] = (uint8_t)((c[i] & 15) | c[64 + i] << 4);
         for (int i = 0; i < 32; i++)
             b.qh[32 * h + i] = (uint8_t)(c[i] >> 4 | c[32 + i] >> 4 << 2 | c[64 + i] >> 4 << 4 |
                                          c[96 + i] >> 4 << 6);

@@ -153,14 +153,13 @@ ponder_status tokenizer_encode_trusted(const tokenizer *t, tokens *out, str text
         return err_set(err, PONDER_ELIMIT, "encode: text has %zu bytes, at most %zu are possible",
                        text.n, TEXT_LIMIT - 1);
     size_t before = out->n;
-    encoder e = {.t = t, .out = out, .match = pcre2_match_data_create(1, NULL), .err = err};
+    encoder e = {.t = t, .out = out, .err = err};
     ponder_status st = PONDER_OK;
-    if (!e.match) st = err_set(err, PONDER_ENOMEM, "encode: out of memory");
+    if (!pretok_begin(&e, text.n)) st = err_set(err, PONDER_ENOMEM, "encode: out of memory");
     if (st == PONDER_OK) st = cut(&e, &t->added[0], text, (spans){trusted, n}, second_pass);
     if (st == PONDER_OK && out->failed) st = err_set(err, PONDER_ENOMEM, "encode: out of memory");
     if (st != PONDER_OK) out->n = before;
-    pcre2_match_data_free(e.match);
-    pcre2_match_context_free(e.context);
+    pretok_end(&e);
     free(e.symbol);
     free(e.heap);
     return st;

@@ -217,6 +217,7 @@ static ponder_status read_beside(json_t **out, str dir, const char *name, ponder
     ponder_status st = PONDER_OK;
     json_error_t why;
     *out = NULL;
+    if (!dir.p) return PONDER_OK;
     buf_printf(&path, "%.*s%s", (int)size_min(dir.n, 4096), dir.p, name);
     if (path.failed) st = err_set(err, PONDER_ENOMEM, "tokenizer: out of memory");
     else if (file_exists(path.p)) {
@@ -266,8 +267,8 @@ static ponder_status read_template(tokenizer *t, str dir, const json_t *config, 
     buf path = {0}, text = {0};
     ponder_status st = PONDER_OK;
     str jinja = template_of(config);
-    buf_printf(&path, "%.*schat_template.jinja", (int)size_min(dir.n, 4096), dir.p);
-    if (!path.failed && file_exists(path.p)) {
+    if (dir.p) buf_printf(&path, "%.*schat_template.jinja", (int)size_min(dir.n, 4096), dir.p);
+    if (path.n && file_exists(path.p)) {
         st = file_read(&text, path.p, CONFIG_LIMIT, err);
         jinja = buf_str(&text);
     }
@@ -318,27 +319,33 @@ static ponder_status build(tokenizer **out, const json_t *root, str dir, ponder_
     return read_settings(*out, root, dir, err);
 }
 
-ponder_status load_json(tokenizer **out, const char *path, ponder_error *err)
+ponder_status load_json_text(tokenizer **out, str text, const char *name, str dir, ponder_error *err)
 {
-    buf file = {0};
     json_t *root = NULL;
     tokenizer *t = NULL;
+    *out = NULL;
+    TRY(json_parse(&root, text, name, err));
+    ponder_status st = build(&t, root, dir, err);
+    json_decref(root);
+    if (st != PONDER_OK) {
+        tokenizer_close(t);
+        return err_context(err, st, "%s", name);
+    }
+    *out = t;
+    return PONDER_OK;
+}
+
+ponder_status load_json(tokenizer **out, const char *path, ponder_error *err)
+{
+    buf file = {0}, text = {0};
     *out = NULL;
     buf_printf(&file, file_is_dir(path) ? "%s/tokenizer.json" : "%s", path);
     if (file.failed) return err_set(err, PONDER_ENOMEM, "tokenizer: out of memory");
     const char *slash = strrchr(file.p, '/');
     str dir = {file.p, slash ? (size_t)(slash - file.p) + 1 : 0};
-    ponder_status st = json_parse_file(&root, file.p, JSON_LIMIT, err);
-    if (st == PONDER_OK) {
-        st = build(&t, root, dir, err);
-        if (st != PONDER_OK) err_context(err, st, "%s", file.p);
-    }
-    if (st != PONDER_OK) {
-        tokenizer_close(t);
-        t = NULL;
-    }
-    *out = t;
-    json_decref(root);
+    ponder_status st = file_read(&text, file.p, JSON_LIMIT, err);
+    if (st == PONDER_OK) st = load_json_text(out, buf_str(&text), file.p, dir, err);
+    buf_free(&text);
     buf_free(&file);
     return st;
 }

@@ -13,7 +13,7 @@
 #define SPACE_SET "\\p{Z}\\t-\\r\\x{85}"
 #define SPACE "[" SPACE_SET "]"
 
-enum { HEAP_LIMIT_KIB = 256 << 10, PATTERN_LIMIT = 64 << 10 };
+enum { HEAP_LIMIT_KIB = 256 << 10, PATTERN_LIMIT = 64 << 10, STEPS = 1000000, STEPS_PER_BYTE = 8 };
 
 const char PRETOK_GPT2[] =
     "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
@@ -198,14 +198,10 @@ static ponder_status next_match(encoder *e, const split_stage *g, str s, size_t 
 {
     PCRE2_SPTR p = (PCRE2_SPTR)s.p;
     int rc = PCRE2_ERROR_JIT_STACKLIMIT;
-    if (g->jit) rc = pcre2_jit_match(g->code, p, s.n, from, 0, e->match, NULL);
-    if (rc == PCRE2_ERROR_JIT_STACKLIMIT) {
-        if (!e->context && !(e->context = pcre2_match_context_create(NULL)))
-            return err_set(e->err, PONDER_ENOMEM, "encode: out of memory");
-        pcre2_set_heap_limit(e->context, HEAP_LIMIT_KIB);
+    if (g->jit) rc = pcre2_jit_match(g->code, p, s.n, from, 0, e->match, e->context);
+    if (rc == PCRE2_ERROR_JIT_STACKLIMIT) /* the interpreter's stack is on the heap */
         rc = pcre2_match(g->code, p, s.n, from, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, e->match,
                          e->context);
-    }
     *found = rc >= 0;
     if (rc == PCRE2_ERROR_NOMATCH) return PONDER_OK;
     if (rc < 0) {
@@ -243,3 +239,22 @@ static ponder_status split(encoder *e, int stage, str s)
 }
 
 ponder_status pretok_split(encoder *e, str s) { return split(e, 0, s); }
+
+/* A run of blanks alone takes one step a byte, so the limit that ends a runaway pattern grows with
+ * the text. */
+bool pretok_begin(encoder *e, size_t text_bytes)
+{
+    e->match = pcre2_match_data_create(1, NULL);
+    e->context = pcre2_match_context_create(NULL);
+    if (!e->match || !e->context) return false;
+    uint64_t steps = STEPS + (uint64_t)text_bytes * STEPS_PER_BYTE;
+    pcre2_set_match_limit(e->context, steps < UINT32_MAX ? (uint32_t)steps : UINT32_MAX);
+    pcre2_set_heap_limit(e->context, HEAP_LIMIT_KIB);
+    return true;
+}
+
+void pretok_end(encoder *e)
+{
+    pcre2_match_data_free(e->match);
+    pcre2_match_context_free(e->context);
+}

@@ -158,14 +158,16 @@ typedef struct encoder {
     const tokenizer *t;
     tokens *out;
     pcre2_match_data *match;
-    pcre2_match_context *context; /* made when first needed */
+    pcre2_match_context *context;
     symbol *symbol;
     uint64_t *heap;
     size_t symbol_cap, heap_cap, heap_n;
     ponder_error *err;
 } encoder;
 
-ponder_status pretok_split(encoder *e, str s); /* s is valid UTF-8 */
+bool pretok_begin(encoder *e, size_t text_bytes); /* false: out of memory; end it all the same */
+ponder_status pretok_split(encoder *e, str s);    /* s is valid UTF-8 */
+void pretok_end(encoder *e);
 ponder_status bpe_piece(encoder *e, str s);
 
 /* ---- normal.c ------------------------------------------------------------------------------------ */
@@ -178,6 +180,8 @@ ponder_status normal_form(buf *out, enum text_form form, str s, ponder_error *er
 /* ---- loading ------------------------------------------------------------------------------------ */
 
 ponder_status load_json(tokenizer **out, const char *path, ponder_error *err);
+/* The text of a tokenizer.json; settings are looked for in dir ("" or ending in '/'; p NULL: nowhere). */
+ponder_status load_json_text(tokenizer **out, str text, const char *name, str dir, ponder_error *err);
 ponder_status load_gguf(tokenizer **out, const fmt_model *m, ponder_error *err);
 
 #endif

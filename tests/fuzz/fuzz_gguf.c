@@ -22,7 +22,8 @@ static void read_values(const fmt_model *m)
         (void)fmt_item_f64(v, v->count - 1, &f);
         (void)last;
     }
-    static const char *const keys[] = {"general.architecture", "general.alignment", "a", "split.no"};
+    static const char *const keys[] = {"general.architecture", "general.alignment", "a",
+                                       "split.no"};
     for (size_t i = 0; i < COUNT_OF(keys); i++) {
         int64_t k = 0;
         double f;

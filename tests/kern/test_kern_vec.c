@@ -1,21 +1,22 @@
-/* Every variant of the vector kernels against the reference or, where it rounds differently, against
- * doubles. With --bench: the time of each.
- * SPDX-License-Identifier: MIT */
+/* Every variant of the vector kernels against the reference or, where it rounds differently,
+ * against doubles. With --bench: the time of each. SPDX-License-Identifier: MIT */
 #include "tests/kern/kern_check.h"
 
 #include <float.h>
 
-static const double U = 0x1p-24;       /* half a unit in the last place, relative */
-static const double TINY = 0x1p-149;   /* smallest float: what gradual underflow may lose */
+static const double U = 0x1p-24;     /* half a unit in the last place, relative */
+static const double TINY = 0x1p-149; /* smallest float: what gradual underflow may lose */
 
 /* Ordinary numbers, with hostile ones strewn in when asked. */
 static void fill(float *x, size_t n, uint64_t seed, bool hostile)
 {
-    static const float odd[] = {0.0f, -0.0f, 1e-42f, -1e-42f, FLT_MIN, FLT_MAX, -FLT_MAX,
-                                INFINITY, -INFINITY, NAN, 1e30f, -1e-30f, 88.9f, -88.9f, -104.5f};
+    static const float odd[] = {0.0f,    -0.0f,    1e-42f,   -1e-42f,   FLT_MIN,
+                                FLT_MAX, -FLT_MAX, INFINITY, -INFINITY, NAN,
+                                1e30f,   -1e-30f,  88.9f,    -88.9f,    -104.5f};
     for (size_t i = 0; i < n; i++) {
         x[i] = 3 * random_normal(seed, i);
-        if (hostile && random_below(4, seed, i) == 0) x[i] = odd[random_below(COUNT_OF(odd), seed + 1, i)];
+        if (hostile && random_below(4, seed, i) == 0)
+            x[i] = odd[random_below(COUNT_OF(odd), seed + 1, i)];
     }
 }
 
@@ -124,7 +125,8 @@ static void rms_norm(void **state)
 }
 
 /* exp to 2 ulp (4 U), the sum and the products one rounding each: in all below 9 U; what underflow
- * takes from exp (below 2^-126) is multiplied by |gate| <= 104 and |up|. Beyond that both are zero. */
+ * takes from exp (below 2^-126) is multiplied by |gate| <= 104 and |up|. Beyond that both are zero.
+ */
 static void silu_mul(void **state)
 {
     TABLES(k, ref, state);
@@ -135,7 +137,8 @@ static void silu_mul(void **state)
         k.silu_mul(o.y, o.a, o.b, o.n);
         for (size_t j = 0; j < o.n; j++) {
             double g = o.a[j], u = o.b[j], want = g / (1 + exp(-g)) * u;
-            if (!isfinite(g) || !isfinite(u)) { /* where the reference's exp(-g) does not overflow */
+            if (!isfinite(g) ||
+                !isfinite(u)) { /* where the reference's exp(-g) does not overflow */
                 float same;
                 ref.silu_mul(&same, &o.a[j], &o.b[j], 1);
                 if (!(g < -88 && isfinite(g))) assert_true(same_float(o.y[j], same));
@@ -237,7 +240,8 @@ static void sum_exp(void **state)
     }
 }
 
-/* ---- timing -------------------------------------------------------------------------------------- */
+/* ---- timing
+ * -------------------------------------------------------------------------------------- */
 
 enum { BENCH_N = 4096 };
 typedef struct bench {
@@ -250,8 +254,8 @@ typedef struct bench {
 static const struct {
     const char *name;
     double vectors; /* numbers read and written per element */
-} BENCHES[] = {{"rms_norm", 4}, {"silu_mul", 3}, {"add", 3}, {"axpy", 3}, {"scale", 2},
-               {"max", 1}, {"sum_exp", 1}, {"exp", 2}, {"rope_pairs", 3}, {"rope_halves", 3}};
+} BENCHES[] = {{"rms_norm", 4}, {"silu_mul", 3}, {"add", 3}, {"axpy", 3},       {"scale", 2},
+               {"max", 1},      {"sum_exp", 1},  {"exp", 2}, {"rope_pairs", 3}, {"rope_halves", 3}};
 
 static void bench_one(void *arg)
 {

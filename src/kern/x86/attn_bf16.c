@@ -1,6 +1,6 @@
-/* Attention over BF16 pages by the dot-product instruction of AVX512_BF16: queries and weights are
- * rounded to BF16 (2^-9 of each), sums are kept in floats. Numbers below 2^-126 count as zero.
- * SPDX-License-Identifier: MIT */
+/* Attention over BF16 and Q8 pages by the dot-product instruction of AVX512_BF16: queries, weights
+ * and what a Q8 page says are rounded to BF16 (2^-9 of each), sums are kept in floats. Numbers
+ * below 2^-126 count as zero. SPDX-License-Identifier: MIT */
 #include "kern/x86/simd_avx512.h"
 
 typedef uint32_t cell; /* two BF16, the first one low */
@@ -35,26 +35,59 @@ static const cell *queries(const kern_attn_args *a, attn_room *room, size_t *ld)
     return room->query[0];
 }
 
+/* Cells of W first and W second numbers. */
+static inline void store_cells(cell *to, vf first, vf second)
+{
+    __m512i pair = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8,
+                                    23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    __m512i both = (__m512i)_mm512_cvtne2ps_pbh(second, first);
+    _mm512_storeu_si512(to, _mm512_permutexvar_epi16(pair, both));
+}
+
+static void cells_of_q8_keys(cell *to, const int8_t *page, size_t groups, size_t d)
+{
+    const float *scale = (const float *)(const void *)(page + KERN_PAGE * d);
+    for (size_t i = 0; i < groups * (d / 4); i++, page += 64, to += 32) { /* four columns */
+        vf s = vf_load(scale + i / 8 * 16);
+        for (int c = 0; c < 4; c += 2)
+            store_cells(to + 8 * c, vf_mul(vf_of_i8_quads(page, c), s),
+                        vf_mul(vf_of_i8_quads(page, c + 1), s));
+    }
+}
+
+static void cells_of_q8_values(cell *to, const int8_t *page, size_t n, size_t dv)
+{
+    const float *scale = (const float *)(const void *)(page + KERN_PAGE * dv);
+    for (size_t i = 0; i < n; i += 2, page += 2 * dv, scale += 2 * (dv / 32), to += dv) {
+        for (size_t j = 0; j < dv; j += W) {
+            vf s = vf_set1(scale[j / 32]), t = vf_set1(scale[(dv + j) / 32]);
+            store_cells(to + j, vf_mul(vf_of_i8(page + j), s), vf_mul(vf_of_i8(page + dv + j), t));
+        }
+    }
+}
+
 KERN_INLINE const cell *keys(enum kern_kv t, attn_room *room, const void *page, size_t groups,
                              size_t d)
 {
-    (void)t, (void)room, (void)groups, (void)d;
-    return page;
+    if (t == KERN_KV_BF16) return page;
+    cells_of_q8_keys(room->key, page, groups, d);
+    return room->key;
 }
 
 KERN_INLINE const cell *values(enum kern_kv t, attn_room *room, const void *page, size_t positions,
                                size_t dv)
 {
-    (void)t, (void)room, (void)positions, (void)dv;
-    return page;
+    if (t == KERN_KV_BF16) return page;
+    cells_of_q8_values(room->value, page, positions, dv);
+    return room->value;
 }
 
 /* Rows a and b of 32 numbers to pairs: numbers 0-15 of both, then 16-31. */
 static inline void store_pairs(cell *to, vf a, vf b, bool both)
 {
     __m512i x = _mm512_castps_si512(a), y = _mm512_castps_si512(b);
-    __m512i pair = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8, 39,
-                                    7, 38, 6, 37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
+    __m512i pair = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40, 8,
+                                    39, 7, 38, 6, 37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
     _mm512_storeu_si512(to, _mm512_permutex2var_epi16(x, pair, y));
     pair = _mm512_add_epi16(pair, _mm512_set1_epi16(16));
     if (both) _mm512_storeu_si512(to + W, _mm512_permutex2var_epi16(x, pair, y));
@@ -80,5 +113,10 @@ static const cell *latent_values(attn_room *room, const cell *key, size_t groups
 }
 
 static void span_BF16(const kern_attn_args *a) { span(KERN_KV_BF16, a); }
+static void span_Q8(const kern_attn_args *a) { span(KERN_KV_Q8, a); }
 
-void kern_init_attn_bf16(kern *k) { k->attn[KERN_KV_BF16].span = span_BF16; }
+void kern_init_attn_bf16(kern *k)
+{
+    k->attn[KERN_KV_BF16].span = span_BF16;
+    k->attn[KERN_KV_Q8].span = span_Q8;
+}

@@ -60,11 +60,12 @@ KERN_INLINE void tile(size_t R, size_t V, const product *p)
         size_t i = common;
         for (; i < p->n[r] / CELL; i++)
             for (size_t v = 0; v < V; v++)
-                acc[r][v] = cell_fma(a[r * lda + i], cell_load(b + i * step + v * vector), acc[r][v]);
+                acc[r][v] =
+                    cell_fma(a[r * lda + i], cell_load(b + i * step + v * vector), acc[r][v]);
         if (p->n[r] % CELL)
             for (size_t v = 0; v < V; v++)
-                acc[r][v] = cell_fma(a[r * lda + i], cell_load_first(b + i * step + v * vector),
-                                     acc[r][v]);
+                acc[r][v] =
+                    cell_fma(a[r * lda + i], cell_load_first(b + i * step + v * vector), acc[r][v]);
     }
     for (size_t r = 0; r < R; r++)
         for (size_t v = 0; v < V; v++) vf_store(p->c + r * p->ldc + v * W, acc[r][v]);
@@ -111,10 +112,7 @@ static size_t most(const int32_t *n, size_t rows)
 }
 
 /* Rows of each tile but the last: as even as can be. */
-static size_t rows_per_tile(size_t nq)
-{
-    return size_ceil_div(nq, size_ceil_div(nq, TILE_ROWS));
-}
+static size_t rows_per_tile(size_t nq) { return size_ceil_div(nq, size_ceil_div(nq, TILE_ROWS)); }
 
 /* A page that will be wanted next. The first tile of rows brings it to the cache: without that, a
  * few rows would wait for memory and compute in turns. */
@@ -137,7 +135,8 @@ static upcoming upcoming_values(enum kern_kv t, const kern_attn_args *a, size_t 
 }
 
 /* Spreads part [from, to) of `whole` of the next page over the n steps of a product. */
-static void look_ahead(product *p, const upcoming *next, size_t from, size_t to, size_t whole, size_t n)
+static void look_ahead(product *p, const upcoming *next, size_t from, size_t to, size_t whole,
+                       size_t n)
 {
     p->ahead = next->bytes ? (const uint8_t *)next->page + next->bytes * from / whole : NULL;
     p->ahead_step = next->bytes * (to - from) / whole / n;
@@ -169,12 +168,13 @@ KERN_INLINE void scores(enum kern_kv t, const kern_attn_args *a, attn_room *room
     for (size_t at = 0; at < seen; at += KERN_PAGE) {
         size_t groups = size_ceil_div(size_min(seen - at, KERN_PAGE), 16), then = at + KERN_PAGE;
         const cell *k = keys(t, room, a->k[at / KERN_PAGE], groups, a->d);
-        upcoming next = then < seen ? upcoming_keys(t, a, then, seen) : upcoming_values(t, a, 0, seen);
+        upcoming next =
+            then < seen ? upcoming_keys(t, a, then, seen) : upcoming_values(t, a, 0, seen);
         for (size_t r = 0; r < a->nq; r += step) {
             size_t rows = size_min(step, a->nq - r), top = most(a->n + r, rows);
             if (top <= at) continue;
-            product p = {.c = room->score[r] + at, .ldc = KERN_SPAN, .a = q + r * ldq, .lda = ldq,
-                         .b = k};
+            product p = {
+                .c = room->score[r] + at, .ldc = KERN_SPAN, .a = q + r * ldq, .lda = ldq, .b = k};
             score_rows(&p, rows, size_ceil_div(size_min(top - at, KERN_PAGE), 16), a->d,
                        r == 0 ? &next : &none);
         }
@@ -212,9 +212,14 @@ static void add_page(const kern_attn_args *a, const attn_room *room, const cell 
             size_t rows = size_min(step, a->nq - r);
             if (at > 0 && most(a->n + r, rows) <= at) continue;
             const void *weights = room->score[r];
-            product p = {.c = a->o + r * a->ldo + j, .ldc = a->ldo,
-                         .a = (const cell *)weights + at / CELL, .lda = KERN_SPAN,
-                         .b = v + j, .b_step = a->dv, .b_vector = W, .fresh = at == 0};
+            product p = {.c = a->o + r * a->ldo + j,
+                         .ldc = a->ldo,
+                         .a = (const cell *)weights + at / CELL,
+                         .lda = KERN_SPAN,
+                         .b = v + j,
+                         .b_step = a->dv,
+                         .b_vector = W,
+                         .fresh = at == 0};
             for (size_t i = 0; i < rows; i++) {
                 size_t n = (size_t)a->n[r + i];
                 p.n[i] = n > at ? size_min(n - at, KERN_PAGE) : 0;
@@ -234,10 +239,10 @@ KERN_INLINE void span(enum kern_kv t, const kern_attn_args *a)
         weigh(room->score[r], (size_t)a->n[r], a->scale, a->max + r, a->sum + r);
     do { /* the first page also when nothing is seen: it clears the outputs */
         size_t n = size_min(seen - at, KERN_PAGE), groups = size_ceil_div(n, 16);
-        const cell *v =
-            a->v ? values(t, room, a->v[at / KERN_PAGE], n, a->dv)
-                 : latent_values(room, keys(t, room, a->k[at / KERN_PAGE], groups, a->d), groups,
-                                 a->d, a->dv);
+        const cell *v = a->v
+                            ? values(t, room, a->v[at / KERN_PAGE], n, a->dv)
+                            : latent_values(room, keys(t, room, a->k[at / KERN_PAGE], groups, a->d),
+                                            groups, a->d, a->dv);
         at += KERN_PAGE;
         upcoming next = upcoming_values(t, a, at, seen);
         add_page(a, room, v, at - KERN_PAGE, &next);

@@ -24,8 +24,7 @@ static void store_F16(void *kp, void *vp, size_t at, const float *k, const float
     uint16_t half[KERN_HEAD_MAX];
     for (size_t i = 0; i < d; i += W) vf_to_f16(half + i, vf_load(k + i));
     scatter(kp, half, 2, at, d);
-    for (size_t i = 0; v && i < dv; i += W)
-        vf_to_f16((uint16_t *)vp + at * dv + i, vf_load(v + i));
+    for (size_t i = 0; v && i < dv; i += W) vf_to_f16((uint16_t *)vp + at * dv + i, vf_load(v + i));
 }
 
 static void store_BF16(void *kp, void *vp, size_t at, const float *k, const float *v, size_t d,

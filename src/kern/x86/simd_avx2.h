@@ -99,7 +99,8 @@ static inline double vd_sum(vd v)
 
 static inline vf vf_twice(const float *p, size_t n)
 {
-    __m128i m = _mm_cmpgt_epi32(_mm_set1_epi32(n < W / 2 ? (int)n : W / 2), _mm_set_epi32(3, 2, 1, 0));
+    __m128i m =
+        _mm_cmpgt_epi32(_mm_set1_epi32(n < W / 2 ? (int)n : W / 2), _mm_set_epi32(3, 2, 1, 0));
     __m256 v = _mm256_castps128_ps256(_mm_maskload_ps(p, m));
     return _mm256_permutevar8x32_ps(v, _mm256_set_epi32(3, 3, 2, 2, 1, 1, 0, 0));
 }
@@ -139,15 +140,16 @@ static inline void vf_to_bf16(uint16_t *p, vf v)
     __m256i odd = _mm256_and_si256(top, _mm256_set1_epi32(1));
     __m256i up = _mm256_add_epi32(_mm256_add_epi32(u, _mm256_set1_epi32(0x7FFF)), odd);
     __m256i nan = _mm256_castps_si256(_mm256_cmp_ps(v, v, _CMP_UNORD_Q));
-    up = _mm256_blendv_epi8(_mm256_srli_epi32(up, 16), _mm256_or_si256(top, _mm256_set1_epi32(0x40)),
-                            nan);
+    up = _mm256_blendv_epi8(_mm256_srli_epi32(up, 16),
+                            _mm256_or_si256(top, _mm256_set1_epi32(0x40)), nan);
     __m128i lo = _mm256_castsi256_si128(up), hi = _mm256_extracti128_si256(up, 1);
     _mm_storeu_si128((__m128i *)p, _mm_packus_epi32(lo, hi));
 }
 static inline void vf_to_i8(int8_t *p, vf v)
 {
     __m256i byte = _mm256_and_si256(_mm256_cvtps_epi32(v), _mm256_set1_epi32(255));
-    __m128i words = _mm_packus_epi32(_mm256_castsi256_si128(byte), _mm256_extracti128_si256(byte, 1));
+    __m128i words =
+        _mm_packus_epi32(_mm256_castsi256_si128(byte), _mm256_extracti128_si256(byte, 1));
     _mm_storel_epi64((__m128i *)p, _mm_packus_epi16(words, words));
 }
 

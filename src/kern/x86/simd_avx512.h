@@ -21,7 +21,10 @@ static inline vf vf_load_n(const float *p, size_t n, vf fill)
 {
     return _mm512_mask_loadu_ps(fill, vf_first(n), p);
 }
-static inline void vf_store_n(float *p, vf v, size_t n) { _mm512_mask_storeu_ps(p, vf_first(n), v); }
+static inline void vf_store_n(float *p, vf v, size_t n)
+{
+    _mm512_mask_storeu_ps(p, vf_first(n), v);
+}
 
 static inline vf vf_add(vf a, vf b) { return _mm512_add_ps(a, b); }
 static inline vf vf_sub(vf a, vf b) { return _mm512_sub_ps(a, b); }
@@ -90,8 +93,8 @@ static inline double vd_sum(vd v)
     return _mm_cvtsd_f64(_mm_add_sd(c, _mm_unpackhi_pd(c, c)));
 }
 
-/* Rotation of neighbours: W / 2 numbers (the first n of them) each twice; lanes 2i and 2i+1 swapped;
- * a - b in even lanes, a + b in odd ones. */
+/* Rotation of neighbours: W / 2 numbers (the first n of them) each twice; lanes 2i and 2i+1
+ * swapped; a - b in even lanes, a + b in odd ones. */
 static inline vf vf_twice(const float *p, size_t n)
 {
     __m512i index = _mm512_set_epi32(7, 7, 6, 6, 5, 5, 4, 4, 3, 3, 2, 2, 1, 1, 0, 0);

@@ -133,11 +133,12 @@ static void copy_is_the_same_file(void **state)
     tiny_gguf(path);
     check_ok(fmt_open(&m, path, &err));
     check_ok(gguf_write_open(&w, again, &err));
-    for (size_t i = 0; i < fmt_value_count(m); i++) check_ok(gguf_put_value(w, fmt_value_at(m, i), &err));
+    for (size_t i = 0; i < fmt_value_count(m); i++)
+        check_ok(gguf_put_value(w, fmt_value_at(m, i), &err));
     for (size_t i = 0; i < fmt_tensor_count(m); i++) {
         const fmt_tensor *t = fmt_tensor_at(m, i);
-        check_ok(gguf_declare(w, t->name.n == 1 ? (char[]){t->name.p[0], 0} : "", t->type, t->n_dims,
-                              t->dim, &err));
+        check_ok(gguf_declare(w, t->name.n == 1 ? (char[]){t->name.p[0], 0} : "", t->type,
+                              t->n_dims, t->dim, &err));
     }
     check_ok(gguf_write_begin(w, &err));
     for (size_t i = 0; i < fmt_tensor_count(m); i++)
@@ -251,7 +252,8 @@ static void bit_flips_do_no_harm(void **state)
             refused += try_bytes(b.p, b.n, &err) != PONDER_OK;
             b.p[i] ^= (char)(1 << bit);
         }
-    assert_true(refused > 1000); /* many a flip hits a name, a value or data and is none the worse */
+    assert_true(refused >
+                1000); /* many a flip hits a name, a value or data and is none the worse */
     buf_free(&b);
 }
 
@@ -298,7 +300,8 @@ static void expect(struct hand *h, size_t data, ponder_status st, const char *wo
     for (size_t i = 0; i < data; i++) buf_add_char(&h->b, 0);
     ponder_status got = try_bytes(h->b.p, h->b.n, &err);
     if (got != st) fail_msg("status %d, wanted %d: %s", got, st, err.message);
-    if (st != PONDER_OK && !strstr(err.message, word)) fail_msg("no \"%s\" in: %s", word, err.message);
+    if (st != PONDER_OK && !strstr(err.message, word))
+        fail_msg("no \"%s\" in: %s", word, err.message);
     buf_free(&h->b);
 }
 
@@ -347,7 +350,8 @@ static void hostile_values(void **state)
     u32(&h, FMT_STRING);
     u64(&h, 1ull << 40);
     expect(&h, 64, PONDER_EFORMAT, "\"key\"");
-    for (int item = FMT_U8; item <= FMT_F64; item++) { /* counts that overflow or are merely too large */
+    for (int item = FMT_U8; item <= FMT_F64;
+         item++) { /* counts that overflow or are merely too large */
         for (int shift = 20; shift < 64; shift += 43) {
             h = hand(3, 0, 1);
             text(&h, "key");
@@ -509,7 +513,8 @@ static void add_u16(struct hand *h, const char *key, uint16_t v)
 }
 
 /* Part `no` of `count`, with one tensor of 8 floats; `promised` tensors in all. */
-static void write_part(const char *file, uint16_t no, uint16_t count, const char *name, int promised)
+static void write_part(const char *file, uint16_t no, uint16_t count, const char *name,
+                       int promised)
 {
     struct hand h = hand(3, 1, 3);
     add_u16(&h, "split.no", no);
@@ -531,7 +536,8 @@ static void expect_open(const char *file, ponder_status st, const char *word)
     ponder_status got = fmt_open(&m, tiny_path(file), &err);
     if (got == PONDER_OK) fmt_close(m);
     if (got != st) fail_msg("%s: status %d, wanted %d", file, got, st);
-    if (st != PONDER_OK && !strstr(err.message, word)) fail_msg("no \"%s\" in: %s", word, err.message);
+    if (st != PONDER_OK && !strstr(err.message, word))
+        fail_msg("no \"%s\" in: %s", word, err.message);
 }
 
 static void split_files(void **state)

@@ -91,7 +91,8 @@ static void expect(const char *header, size_t data, ponder_status st, const char
     for (size_t i = 0; i < data; i++) buf_add_char(&b, 0);
     ponder_status got = try_bytes(b.p, b.n, &err);
     if (got != st) fail_msg("%s: status %d, wanted %d: %s", header, got, st, err.message);
-    if (st != PONDER_OK && !strstr(err.message, word)) fail_msg("no \"%s\" in: %s", word, err.message);
+    if (st != PONDER_OK && !strstr(err.message, word))
+        fail_msg("no \"%s\" in: %s", word, err.message);
     buf_free(&b);
 }
 
@@ -123,7 +124,8 @@ static void hostile_headers(void **state)
     expect("{", 0, PONDER_EFORMAT, "JSON");
     expect("{\"a\":1,\"a\":2}", 0, PONDER_EFORMAT, "JSON");
     expect("{\"a\":7}", 0, PONDER_EUNSUPPORTED, "\"a\"");
-    expect("{\"\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, PONDER_EFORMAT, "name");
+    expect("{\"\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, PONDER_EFORMAT,
+           "name");
     static const struct {
         const char *dtype, *shape, *offsets;
         ponder_status st;
@@ -150,12 +152,14 @@ static void hostile_headers(void **state)
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         char header[256];
-        snprintf(header, sizeof header, "{\"a\":{\"dtype\":\"%s\",\"shape\":%s,\"data_offsets\":%s}}",
-                 cases[i].dtype, cases[i].shape, cases[i].offsets);
+        snprintf(header, sizeof header,
+                 "{\"a\":{\"dtype\":\"%s\",\"shape\":%s,\"data_offsets\":%s}}", cases[i].dtype,
+                 cases[i].shape, cases[i].offsets);
         expect(header, 16, cases[i].st, cases[i].word);
     }
     expect("{\"a\":{\"dtype\":\"I8\",\"shape\":[8],\"data_offsets\":[0,8]},"
-           "\"b\":{\"dtype\":\"I8\",\"shape\":[8],\"data_offsets\":[4,12]}}", 16, PONDER_EFORMAT, "overlap");
+           "\"b\":{\"dtype\":\"I8\",\"shape\":[8],\"data_offsets\":[4,12]}}",
+           16, PONDER_EFORMAT, "overlap");
     ponder_error err;
     const uint64_t huge = UINT64_MAX;
     assert_int_equal(try_bytes(&huge, sizeof huge, &err), PONDER_EFORMAT);
@@ -166,7 +170,8 @@ static void types_without_decoder_are_listed(void **state)
     (void)state;
     ponder_error err;
     fmt_model *m;
-    static const char header[] = "{\"mask\":{\"dtype\":\"BOOL\",\"shape\":[2,3],\"data_offsets\":[0,6]}}";
+    static const char header[] =
+        "{\"mask\":{\"dtype\":\"BOOL\",\"shape\":[2,3],\"data_offsets\":[0,6]}}";
     uint64_t n = strlen(header);
     buf b = {0};
     buf_add(&b, &n, sizeof n);
@@ -200,7 +205,8 @@ static void expect_open(const char *dir, ponder_status st, const char *word)
     ponder_status got = fmt_open(&m, dir, &err);
     if (got == PONDER_OK) fmt_close(m);
     if (got != st) fail_msg("%s: status %d, wanted %d", word, got, st);
-    if (st != PONDER_OK && !strstr(err.message, word)) fail_msg("no \"%s\" in: %s", word, err.message);
+    if (st != PONDER_OK && !strstr(err.message, word))
+        fail_msg("no \"%s\" in: %s", word, err.message);
 }
 
 static void single_file_directory(void **state)
@@ -259,8 +265,8 @@ static void sharded_directory(void **state)
     expect_open(dir, PONDER_EFORMAT, "\"z\"");
     put(dir, index, "{\"weight_map\": {}}");
     expect_open(dir, PONDER_EFORMAT, "weight_map");
-    static const char *const escapes[] = {"../m-1.safetensors", "/etc/passwd", ".x.safetensors",
-                                          "a/b.safetensors", "", "m-1.bin"};
+    static const char *const escapes[] = {
+        "../m-1.safetensors", "/etc/passwd", ".x.safetensors", "a/b.safetensors", "", "m-1.bin"};
     for (size_t i = 0; i < COUNT_OF(escapes); i++) {
         char text[128];
         snprintf(text, sizeof text, "{\"weight_map\": {\"x\": \"%s\"}}", escapes[i]);

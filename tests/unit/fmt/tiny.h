@@ -45,8 +45,8 @@ static inline void tiny_write(const char *path, const void *bytes, size_t n)
     check_ok(file_commit(&w, &err));
 }
 
-/* A GGUF file with every kind of value and three tensors: a Q8_0 of 32x3, b F32 of 5, c F16 of 2x2x2.
- * Their bytes count up from 1, 2 and 3. */
+/* A GGUF file with every kind of value and three tensors: a Q8_0 of 32x3, b F32 of 5, c F16 of
+ * 2x2x2. Their bytes count up from 1, 2 and 3. */
 static inline void tiny_gguf(const char *path)
 {
     ponder_error err;

@@ -1,5 +1,5 @@
-/* num: small floats in every case, blocks against recorded values of the reference decoder, encoders
- * by their error bounds.
+/* num: small floats in every case, blocks against recorded values of the reference decoder,
+ * encoders by their error bounds.
  * SPDX-License-Identifier: MIT */
 #include "tests/check.h"
 
@@ -32,7 +32,8 @@ static void f16_every_case(void **state)
     for (unsigned h = 0; h < 65536; h++) {
         float f = num_f16_to_f32((uint16_t)h);
         if ((h & 0x7C00) != 0x7C00) assert_true((double)f == by_definition(h, 5, 10));
-        else if (h & 0x3FF) assert_true(isnan(f) && (bits_of(f) >> 13 & 0x3FF) == ((h & 0x3FF) | 0x200));
+        else if (h & 0x3FF)
+            assert_true(isnan(f) && (bits_of(f) >> 13 & 0x3FF) == ((h & 0x3FF) | 0x200));
         else assert_true(isinf(f));
         assert_int_equal(bits_of(f) >> 31, h >> 15);
         /* back again: the same, but that NaNs are quiet */
@@ -145,9 +146,10 @@ static void check_decode(num_type t, const uint8_t *block, char *floats)
 static void blocks_agree_with_reference(void **state)
 {
     (void)state;
-    static const char *const decoded[] = {
-        "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL",
-        "IQ4_XS", "IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ3_XXS", "IQ3_S"};
+    static const char *const decoded[] = {"Q4_0",   "Q4_1",   "Q5_0",    "Q5_1",  "Q8_0",
+                                          "Q2_K",   "Q3_K",   "Q4_K",    "Q5_K",  "Q6_K",
+                                          "IQ4_NL", "IQ4_XS", "IQ1_S",   "IQ1_M", "IQ2_XXS",
+                                          "IQ2_XS", "IQ2_S",  "IQ3_XXS", "IQ3_S"};
     int seen[COUNT_OF(decoded)] = {0}, encoded = 0;
     ponder_error err;
     buf b = {0};
@@ -189,19 +191,19 @@ static void grids_are_whole(void **state)
     assert_int_equal(crc32_of(num_grid_iq3_s, sizeof num_grid_iq3_s), 0xf576e4f3);
 }
 
-/* The largest error that plain rounding may make on a block whose elements lie in [low, high]: half a
- * step of the format's widest sub-block, plus the loss by rounding the scales themselves to their
- * bits, in steps: a scale of k levels is off by 1/(2k) of the widest, times the codes it multiplies,
- * and a rounded-down scale clips by as much. */
+/* The largest error that plain rounding may make on a block whose elements lie in [low, high]: half
+ * a step of the format's widest sub-block, plus the loss by rounding the scales themselves to their
+ * bits, in steps: a scale of k levels is off by 1/(2k) of the widest, times the codes it
+ * multiplies, and a rounded-down scale clips by as much. */
 static const struct bound {
     num_type type;
     double steps;  /* codes from end to end (affine) or from zero to the peak (symmetric) */
     double levels; /* of the sub-block scale; 0: none */
     bool affine;
 } BOUNDS[] = {
-    {NUM_Q4_0, 8, 0, false}, {NUM_Q4_1, 15, 0, true},  {NUM_Q5_0, 16, 0, false},
-    {NUM_Q5_1, 31, 0, true}, {NUM_Q8_0, 127, 0, false}, {NUM_Q2_K, 3, 15, true},
-    {NUM_Q3_K, 4, 32, false}, {NUM_Q4_K, 15, 63, true}, {NUM_Q5_K, 31, 63, true},
+    {NUM_Q4_0, 8, 0, false},    {NUM_Q4_1, 15, 0, true},   {NUM_Q5_0, 16, 0, false},
+    {NUM_Q5_1, 31, 0, true},    {NUM_Q8_0, 127, 0, false}, {NUM_Q2_K, 3, 15, true},
+    {NUM_Q3_K, 4, 32, false},   {NUM_Q4_K, 15, 63, true},  {NUM_Q5_K, 31, 63, true},
     {NUM_Q6_K, 32, 128, false},
 };
 
@@ -222,7 +224,8 @@ static void encoders_round_within_bounds(void **state)
             }
             assert_true(num_encode(b->type, block, x, NUM_QK));
             assert_true(num_decode(b->type, y, block, NUM_QK));
-            double width = b->affine ? (double)high - (double)low : fmax((double)high, -(double)low);
+            double width =
+                b->affine ? (double)high - (double)low : fmax((double)high, -(double)low);
             /* A code at the far end of a symmetric range is missing: one whole step there. */
             double step = width / b->steps, limit = step * (b->affine ? 0.5 : 1);
             if (b->levels > 0) limit += width * (b->affine ? 2 : 1) / b->levels;
@@ -242,10 +245,10 @@ static void encoders_have_small_mean_error(void **state)
     static const struct {
         num_type type;
         double limit;
-    } CASES[] = {{NUM_F16, 3e-4}, {NUM_BF16, 2.5e-3}, {NUM_F8_E4M3, 0.03}, {NUM_Q8_0, 0.007},
-                 {NUM_Q6_K, 0.022}, {NUM_Q5_K, 0.044}, {NUM_Q5_0, 0.05}, {NUM_Q5_1, 0.045},
-                 {NUM_Q4_K, 0.09}, {NUM_Q4_0, 0.1}, {NUM_Q4_1, 0.09}, {NUM_IQ4_NL, 0.09},
-                 {NUM_Q3_K, 0.2}, {NUM_Q2_K, 0.4}};
+    } CASES[] = {{NUM_F16, 3e-4},   {NUM_BF16, 2.5e-3}, {NUM_F8_E4M3, 0.03}, {NUM_Q8_0, 0.007},
+                 {NUM_Q6_K, 0.022}, {NUM_Q5_K, 0.044},  {NUM_Q5_0, 0.05},    {NUM_Q5_1, 0.045},
+                 {NUM_Q4_K, 0.09},  {NUM_Q4_0, 0.1},    {NUM_Q4_1, 0.09},    {NUM_IQ4_NL, 0.09},
+                 {NUM_Q3_K, 0.2},   {NUM_Q2_K, 0.4}};
     enum { N = 64 * NUM_QK };
     static float x[N], y[N];
     static uint8_t bytes[4 * N];
@@ -266,15 +269,16 @@ static void encoders_have_small_mean_error(void **state)
 }
 
 static const num_type ALL[] = {
-    NUM_F32, NUM_F16, NUM_BF16, NUM_F8_E4M3, NUM_Q4_0, NUM_Q4_1, NUM_Q5_0, NUM_Q5_1, NUM_Q8_0,
-    NUM_Q2_K, NUM_Q3_K, NUM_Q4_K, NUM_Q5_K, NUM_Q6_K, NUM_IQ1_S, NUM_IQ1_M, NUM_IQ2_XXS, NUM_IQ2_XS,
-    NUM_IQ2_S, NUM_IQ3_XXS, NUM_IQ3_S, NUM_IQ4_NL, NUM_IQ4_XS};
+    NUM_F32,     NUM_F16,    NUM_BF16,  NUM_F8_E4M3, NUM_Q4_0,  NUM_Q4_1,   NUM_Q5_0,  NUM_Q5_1,
+    NUM_Q8_0,    NUM_Q2_K,   NUM_Q3_K,  NUM_Q4_K,    NUM_Q5_K,  NUM_Q6_K,   NUM_IQ1_S, NUM_IQ1_M,
+    NUM_IQ2_XXS, NUM_IQ2_XS, NUM_IQ2_S, NUM_IQ3_XXS, NUM_IQ3_S, NUM_IQ4_NL, NUM_IQ4_XS};
 
 static void extreme_values(void **state)
 {
     (void)state;
-    static const float odd[] = {0, -0.0f, FLT_MAX, -FLT_MAX, FLT_MIN, FLT_TRUE_MIN, -FLT_TRUE_MIN, 1,
-                                INFINITY, -INFINITY, NAN};
+    static const float odd[] = {
+        0, -0.0f,    FLT_MAX,   -FLT_MAX, FLT_MIN, FLT_TRUE_MIN, -FLT_TRUE_MIN,
+        1, INFINITY, -INFINITY, NAN};
     enum { FINITE = 8 };
     for (size_t k = 0; k < COUNT_OF(ALL); k++) {
         if (!num_can_encode(ALL[k])) continue;
@@ -283,7 +287,9 @@ static void extreme_values(void **state)
         for (uint64_t trial = 0; trial < 300; trial++) {
             bool all = trial % 2;
             for (uint64_t i = 0; i < 2 * NUM_QK; i++)
-                x[i] = i < NUM_QK ? odd[rng_below(all ? COUNT_OF(odd) : FINITE, trial, k, i, RNG_TEST)] : 1;
+                x[i] = i < NUM_QK
+                           ? odd[rng_below(all ? COUNT_OF(odd) : FINITE, trial, k, i, RNG_TEST)]
+                           : 1;
             assert_true(num_encode(ALL[k], block, x, 2 * NUM_QK));
             assert_true(num_decode(ALL[k], y, block, 2 * NUM_QK));
             for (int i = NUM_QK; i < 2 * NUM_QK; i++) assert_true(fabsf(y[i] - 1) < 0.01f);
