@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 static const num_type TYPES[] = {
     NUM_F32, NUM_F16, NUM_BF16, NUM_F8_E4M3, NUM_Q4_0, NUM_Q4_1, NUM_Q5_0, NUM_Q5_1, NUM_Q8_0, NUM_IQ4_NL,
@@ -18,12 +19,31 @@ static uint64_t draws;
 static uint32_t draw(void) { return (uint32_t)rng_u64(11, 0, draws++, RNG_TEST); }
 static float draw_float(void) { return (float)((double)draw() * 0x1p-31 - 1.0); }
 
+/* Memory that ends at an unreadable page: a kernel that reads or writes past an operand dies. */
+static struct block {
+    uint8_t *p, *base;
+    size_t bytes;
+} blocks[64];
+
 static void *get(size_t bytes)
 {
-    void *p = aligned_alloc(64, size_round_up(bytes + 64, 64));
-    assert_non_null(p);
-    memset(p, 0x5a, size_round_up(bytes + 64, 64));
-    return p;
+    const size_t page = 4096, all = size_round_up(bytes, page) + page;
+    struct block *b = blocks;
+    while (b->p) assert_true(++b < blocks + COUNT_OF(blocks));
+    b->base = mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(b->base != MAP_FAILED);
+    assert_int_equal(mprotect(b->base + all - page, page, PROT_NONE), 0);
+    memset(b->base, 0x5a, all - page);
+    b->bytes = all;
+    return b->p = b->base + all - page - bytes;
+}
+
+static void put_back(void *p)
+{
+    struct block *b = blocks;
+    while (b->p != p) assert_true(++b < blocks + COUNT_OF(blocks));
+    munmap(b->base, b->bytes);
+    b->p = NULL;
 }
 
 /* One random row in the file's form. Formats without an encoder: any bytes are a valid block once the
@@ -32,7 +52,7 @@ static void random_row(num_type t, uint8_t *row, size_t row_bytes, size_t K)
 {
     const num_info *info = num_info_of(t);
     if (num_can_encode(t)) {
-        float *x = get(K * sizeof *x);
+        float *x = malloc(K * sizeof *x);
         for (size_t i = 0; i < K; i++) x[i] = draw_float();
         assert_true(num_encode(t, row, x, K));
         free(x);
@@ -79,15 +99,15 @@ static problem problem_new(const kern *k, num_type t, size_t N, size_t M, size_t
         for (size_t r = 0; r < have; r++) random_row(t, rows + r * row_bytes, row_bytes, K);
         kern_pack(p.w + n / KERN_ROWS * p.panel_bytes, t, rows, row_bytes, have, K, t == NUM_F8_E4M3 ? scale : NULL);
     }
-    free(rows);
-    free(scale);
+    put_back(rows);
+    put_back(scale);
     return p;
 }
 
 static void problem_free(problem *p)
 {
-    free(p->w);
-    free(p->x);
+    put_back(p->w);
+    put_back(p->x);
 }
 
 /* All of x in the kernel's activation form. */
@@ -112,9 +132,9 @@ static void multiply(const kern *k, const problem *p, const void *a, float *y, s
  * summed exactly in integers); minimums are at most the block's range. */
 static double magnitude(const kern *ref, const problem *p, size_t n, size_t m)
 {
-    float *w = get(p->K * sizeof *w);
-    uint8_t *row = get(p->K * sizeof(float));
-    float *scale = get(size_ceil_div(p->K, 128) * sizeof *scale);
+    float *w = malloc(p->K * sizeof *w);
+    uint8_t *row = malloc(p->K * sizeof(float));
+    float *scale = malloc(size_ceil_div(p->K, 128) * sizeof *scale);
     bool f8 = p->type == NUM_F8_E4M3;
     kern_unpack(row, f8 ? scale : NULL, p->type, p->w + n / KERN_ROWS * p->panel_bytes, n % KERN_ROWS, p->K);
     ref->decode(p->type, w, row, p->K);
@@ -170,11 +190,11 @@ static void compare(const kern *ref, const kern *k, const problem *p)
         n += N;
     }
     assert_memory_equal(again, got, p->M * ldy * sizeof *again);
-    free(a);
-    free(b);
-    free(want);
-    free(got);
-    free(again);
+    put_back(a);
+    put_back(b);
+    put_back(want);
+    put_back(got);
+    put_back(again);
 }
 
 static void products_match_the_reference(void **state)
@@ -250,9 +270,9 @@ static void packing_is_invertible(void **state)
             assert_memory_equal(back, rows + n * row_bytes, row_bytes);
             if (f8) assert_memory_equal(scale, got_scale, sizeof scale);
         }
-        free(rows);
-        free(back);
-        free(panels);
+        put_back(rows);
+        put_back(back);
+        put_back(panels);
     }
 }
 
@@ -273,8 +293,8 @@ static void bench_one(const kern *k, num_type t, size_t N, size_t K, size_t M)
     printf("%-8s %-12s N %5zu K %5zu M %4zu  %8.1f Gop/s  %6.1f GB/s\n", num_info_of(t)->name, cpu_level_name(k->cpu), N,
            K, M, 2e-9 * (double)(N * M) * (double)K / best,
            1e-9 * (double)(kern_panels(N) * p.panel_bytes) / best);
-    free(a);
-    free(y);
+    put_back(a);
+    put_back(y);
     problem_free(&p);
 }
 

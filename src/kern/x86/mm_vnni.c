@@ -47,7 +47,6 @@ INLINE void add_k(float *acc, const step_k *s, int r, const kern_q8k *x, __m512i
 {
     const int16_t *xs = SUB == 16 ? x->sum16 : x->sum32;
     __m512i min = _mm512_setzero_si512();
-#pragma GCC unroll 8
     for (int i = 0; i < STEP / SUB / 2; i++)
         min = _mm512_dpwssd_epi32(min, load(s->min[r][i]), broadcast4(xs + 2 * i));
     const __m512 dx = _mm512_set1_ps(x->d), d = _mm512_mul_ps(_mm512_loadu_ps(s->d[r]), dx);
@@ -92,14 +91,17 @@ INLINE void tiles_k(sums *acc, const step_k *s, const kern_q8k *x, size_t n, con
 {
     (void)top;
     for (; n >= COLUMNS; n -= COLUMNS, acc += COLUMNS, x += COLUMNS) tile_k(acc, s, x, COLUMNS, SUB, form);
-    switch (n) {
-    case 1: tile_k(acc, s, x, 1, SUB, form); break;
-    case 2: tile_k(acc, s, x, 2, SUB, form); break;
-    case 3: tile_k(acc, s, x, 3, SUB, form); break;
-    case 4: tile_k(acc, s, x, 4, SUB, form); break;
-    case 5: tile_k(acc, s, x, 5, SUB, form); break;
-    default: break;
+    if (n & 4) {
+        tile_k(acc, s, x, 4, SUB, form);
+        acc += 4;
+        x += 4;
     }
+    if (n & 2) {
+        tile_k(acc, s, x, 2, SUB, form);
+        acc += 2;
+        x += 2;
+    }
+    if (n & 1) tile_k(acc, s, x, 1, SUB, form);
 }
 
 INLINE void tile_b(sums *acc, const step_b *s, const kern_q8 *x, size_t stride, size_t blocks, const int C,
@@ -144,14 +146,17 @@ INLINE void tiles_b(sums *acc, const step_b *s, const kern_q8 *x, size_t stride,
     (void)top;
     for (; n >= COLUMNS; n -= COLUMNS, acc += COLUMNS, x += COLUMNS)
         tile_b(acc, s, x, stride, blocks, COLUMNS, offset, form);
-    switch (n) {
-    case 1: tile_b(acc, s, x, stride, blocks, 1, offset, form); break;
-    case 2: tile_b(acc, s, x, stride, blocks, 2, offset, form); break;
-    case 3: tile_b(acc, s, x, stride, blocks, 3, offset, form); break;
-    case 4: tile_b(acc, s, x, stride, blocks, 4, offset, form); break;
-    case 5: tile_b(acc, s, x, stride, blocks, 5, offset, form); break;
-    default: break;
+    if (n & 4) {
+        tile_b(acc, s, x, stride, blocks, 4, offset, form);
+        acc += 4;
+        x += 4;
     }
+    if (n & 2) {
+        tile_b(acc, s, x, stride, blocks, 2, offset, form);
+        acc += 2;
+        x += 2;
+    }
+    if (n & 1) tile_b(acc, s, x, stride, blocks, 1, offset, form);
 }
 
 EXPAND_PRODUCTS(kern_init_mm_vnni)
