@@ -12,8 +12,8 @@ enum { LINE_BYTES = 64 << 20 };
 
 struct options {
     int threads, top, chunk;
-    const char *cpu, *kv;
-    bool decode, full, expanded;
+    const char *cpu, *kv, *mla;
+    bool decode, full;
 };
 
 /* Everything a line of input needs; grown to the longest line. */
@@ -40,9 +40,12 @@ static ponder_status open_scorer(struct scorer *s, const char *path, ponder_erro
     while (kind < KERN_KVS && strcmp(s->opt->kv, kinds[kind])) kind++;
     if (kind == KERN_KVS) return err_set(err, PONDER_EARG, "--kv \"%s\": use f32, f16, bf16 or q8_0", s->opt->kv);
     s->kv_type = (enum kern_kv)kind;
+    bool expanded = strcmp(s->opt->mla, "expanded") == 0;
+    if (!expanded && strcmp(s->opt->mla, "absorbed"))
+        return err_set(err, PONDER_EARG, "--mla-prefill \"%s\": use absorbed or expanded", s->opt->mla);
     TRY(fmt_open(&s->file, path, err));
     TRY(pool_open(&s->pool, s->opt->threads ? s->opt->threads : cpu_cores(), err));
-    model_options options = {.cpu_mask = mask, .pool = s->pool, .mla_expanded_prefill = s->opt->expanded};
+    model_options options = {.cpu_mask = mask, .pool = s->pool, .mla_expanded_prefill = expanded};
     TRY(model_open(&s->model, s->file, &options, err));
     size_t vocab = (size_t)model_config_of(s->model)->vocab, chunk = (size_t)s->opt->chunk;
     TRY(model_step_open(&s->step, s->model, s->pool, chunk, err));
@@ -206,14 +209,14 @@ static ponder_status answer_all(struct scorer *s, ponder_error *err)
 
 int cmd_logits(int argc, char **argv)
 {
-    struct options o = {.chunk = 128, .cpu = "native", .kv = "f16"};
+    struct options o = {.chunk = 128, .cpu = "native", .kv = "f16", .mla = "absorbed"};
     const cli_option table[] = {
         {"top", 0, CLI_INT, &o.top, "K", "also the K most likely tokens of each position", 0, 1000},
         {"chunk", 0, CLI_INT, &o.chunk, "N", "tokens computed together", 1, 4096},
         {"decode", 0, CLI_FLAG, &o.decode, NULL, "one token at a time", 0, 0},
         {"full", 0, CLI_FLAG, &o.full, NULL, "all logits of the last position", 0, 0},
         {"kv", 0, CLI_TEXT, &o.kv, "TYPE", "keys and values as f32, f16, bf16 or q8_0", 0, 0},
-        {"mla-prefill-expanded", 0, CLI_FLAG, &o.expanded, NULL, "latent attention unabsorbed for prompts", 0, 0},
+        {"mla-prefill", 0, CLI_TEXT, &o.mla, "FORM", "latent attention of prompts: absorbed or expanded", 0, 0},
         {"cpu", 0, CLI_TEXT, &o.cpu, "LEVEL", "ref, avx2, avx512, avx512_vnni or native", 0, 0},
         {"threads", 't', CLI_INT, &o.threads, "N", "threads; 0: the physical cores", 0, 256},
         {0},

@@ -101,6 +101,8 @@ enum { KERN_KVS = 4 };
 /* Bytes of one head's keys (or values) in a page; d a multiple of 16 (Q8: 32). */
 size_t kern_kv_key_bytes(enum kern_kv t, size_t d);
 size_t kern_kv_value_bytes(enum kern_kv t, size_t dv);
+/* The key of one position back from a page, as d floats. */
+void kern_kv_load(enum kern_kv t, float *k, const void *page, size_t at, size_t d);
 
 /* The running state of one query row over a span: max of the scores, sum of exp(score - max), and
  * the sum of exp(score - max) * value. */

@@ -57,7 +57,8 @@ void model_attn_gqa(model_step *s, const struct model_layer *l, int layer, bool 
     ops_attend(&s->ops, &(ops_attention){.kv = s->kv->type, .base = s->kv->base + a.layer_at,
                                          .page_bytes = s->kv->page_bytes, .head_bytes = a.head_bytes,
                                          .value_at = a.value_at, .heads = H, .kv_heads = G, .d = d, .dv = d,
-                                         .scale = s->m->attn_scale, .q = a.q, .out = out},
+                                         .scale = s->m->attn_scale, .q = a.q, .ldq = H * d, .out = out,
+                                         .ldo = H * d},
                s->seq, s->n_seq);
     ops_linear(&s->ops, &(ops_input){.x = out, .ldx = H * d}, T,
                (ops_product[]){{.w = &l->o, .y = s->delta, .ldy = D}}, 1);

@@ -28,9 +28,9 @@ static void finish_and_store(void *arg, size_t begin, size_t end, int worker)
         k->rope_pairs(latent + R, cs, sn, P);
         k->attn[s->kv->type].store(s->page[t] + a->layer_at, NULL, s->pos[t] % KERN_PAGE, latent, NULL, R + P, 0);
         for (size_t h = 0; h < H; h++) {
-            float *rotated = a->query + (t * H + h) * (R + P) + R;
-            memcpy(rotated, a->q + (t * H + h) * (N + P) + N, P * sizeof(float));
-            k->rope_pairs(rotated, cs, sn, P);
+            float *q = a->q + (t * H + h) * (N + P) + N;
+            k->rope_pairs(q, cs, sn, P);
+            memcpy(a->query + (t * H + h) * (R + P) + R, q, P * sizeof *q);
         }
     }
 }
@@ -55,6 +55,23 @@ static void project(struct mla *a, bool pending)
     arena_reset(&s->scratch, mark);
 }
 
+/* Attention of some sequences in the absorbed form; rows of others come out meaningless. */
+static void absorbed(struct mla *a, const ops_sequence *seq, size_t n, float *out)
+{
+    model_step *s = a->s;
+    const model_config *c = &s->m->config;
+    size_t mark = arena_mark(&s->scratch), T = s->T, H = (size_t)c->heads, V = (size_t)c->v_dim;
+    size_t R = (size_t)c->kv_rank, P = (size_t)c->rope_dim;
+    float *mixed = arena_new(&s->scratch, float, T * H * R);
+    ops_attend(&s->ops, &(ops_attention){.kv = s->kv->type, .base = s->kv->base + a->layer_at,
+                                         .page_bytes = s->kv->page_bytes, .head_bytes = a->head_bytes, .heads = H,
+                                         .kv_heads = 1, .d = R + P, .dv = R, .scale = s->m->attn_scale,
+                                         .q = a->query, .ldq = H * (R + P), .out = mixed, .ldo = H * R},
+               seq, n);
+    ops_heads(&s->ops, &a->l->v_b, mixed, H * R, R, T, out, H * V, V);
+    arena_reset(&s->scratch, mark);
+}
+
 void model_attn_mla(model_step *s, const struct model_layer *l, int layer, bool pending)
 {
     const model_config *c = &s->m->config;
@@ -65,15 +82,14 @@ void model_attn_mla(model_step *s, const struct model_layer *l, int layer, bool 
     a.q = arena_new(&s->scratch, float, T * H * (N + P));
     a.latent = arena_new(&s->scratch, float, T * (R + P));
     a.query = arena_new(&s->scratch, float, T * H * (R + P));
-    float *mixed = arena_new(&s->scratch, float, T * H * R), *out = arena_new(&s->scratch, float, T * H * V);
+    float *out = arena_new(&s->scratch, float, T * H * V);
     project(&a, pending);
     ops_heads(&s->ops, &l->k_b, a.q, H * (N + P), N + P, T, a.query, H * (R + P), R + P);
     ops_for(&s->ops, s->runs, ops_grain((H * P + R) * size_max(1, T / size_max(1, s->runs))), finish_and_store, &a);
-    ops_attend(&s->ops, &(ops_attention){.kv = s->kv->type, .base = s->kv->base + a.layer_at,
-                                         .page_bytes = s->kv->page_bytes, .head_bytes = a.head_bytes, .heads = H,
-                                         .kv_heads = 1, .d = R + P, .dv = R, .scale = s->m->attn_scale,
-                                         .q = a.query, .out = mixed}, s->seq, s->n_seq);
-    ops_heads(&s->ops, &l->v_b, mixed, H * R, R, T, out, H * V, V);
+    ops_sequence *rest = arena_new(&s->scratch, ops_sequence, s->n_seq);
+    size_t n = model_mla_absorbed(s, rest);
+    if (n) absorbed(&a, rest, n, out);
+    if (s->m->expanded) model_mla_expanded(s, l, a.layer_at, a.q, out);
     ops_linear(&s->ops, &(ops_input){.x = out, .ldx = H * V}, T,
                (ops_product[]){{.w = &l->o, .y = s->delta, .ldy = D}}, 1);
     arena_reset(&s->scratch, mark);

@@ -171,7 +171,8 @@ static ponder_status locate(const loader *l, item *it, ponder_error *err)
 static num_type kept_type(const item *it)
 {
     if (it->how == VECTOR || it->t.role == MODEL_ROUTER) return NUM_F32;
-    if (it->how == PACK) return it->from;
+    bool ragged = it->from == NUM_F8_E4M3 && it->K % 128; /* the kernel takes whole blocks */
+    if (it->how == PACK && !ragged) return it->from;
     return is_block_type(it->from) ? NUM_BF16 : it->from;
 }
 

@@ -70,6 +70,11 @@ size_t model_kv_layer_bytes(const model_config *c, enum kern_kv t, size_t *head_
 /* One block each: reads the stream after adding delta (where pending), leaves its result in delta. */
 void model_attn_gqa(model_step *s, const struct model_layer *l, int layer, bool pending);
 void model_attn_mla(model_step *s, const struct model_layer *l, int layer, bool pending);
+/* The sequences that keep the absorbed form, into out [n_seq]; all of them unless the model was opened
+ * for expanded prefill. */
+size_t model_mla_absorbed(const model_step *s, ops_sequence *out);
+/* The others: q [T, H, N + P] rotated, out [T, H, V]. */
+void model_mla_expanded(model_step *s, const struct model_layer *l, size_t layer_at, const float *q, float *out);
 void model_ffn(model_step *s, const struct model_layer *l, int layer);
 void model_block(model_step *s, int layer, bool pending);
 /* stream = eh_proj [enorm(embedding of ids); hnorm(hidden)]. */

@@ -59,17 +59,18 @@ static struct unit unit_at(const struct attend *t, size_t i)
     return u;
 }
 
-static size_t query_at(const struct attend *t, const struct unit *u, size_t row)
+/* Where a query row stands when tokens are `ld` and heads `width` apart. */
+static size_t row_at(const struct attend *t, const struct unit *u, size_t row, size_t ld, size_t width)
 {
     size_t r = u->row0 + row;
-    return (u->seq->first + r / t->group) * t->a->heads + u->head * t->group + r % t->group;
+    return (u->seq->first + r / t->group) * ld + (u->head * t->group + r % t->group) * width;
 }
 
 static void load_queries(const struct attend *t, const struct unit *u, float *q)
 {
     size_t d = t->a->d;
     for (size_t r = 0; r < u->rows; r++)
-        memcpy(q + r * d, t->a->q + query_at(t, u, r) * d, d * sizeof *q);
+        memcpy(q + r * d, t->a->q + row_at(t, u, r, t->a->ldq, d), d * sizeof *q);
 }
 
 /* One span of a unit whose queries are loaded. */
@@ -126,7 +127,7 @@ static void finish(const struct attend *t, const struct unit *u, const struct pa
 {
     size_t dv = t->a->dv;
     for (size_t r = 0; r < u->rows; r++) {
-        float *out = t->a->out + query_at(t, u, r) * dv;
+        float *out = t->a->out + row_at(t, u, r, t->a->ldo, dv);
         memcpy(out, all->o + r * dv, dv * sizeof *out);
         t->o->k->scale(out, 1.0f / all->sum[r], dv);
     }

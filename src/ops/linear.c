@@ -65,6 +65,15 @@ void ops_prepare(ops *o, ops_acts *out, const ops_input *in, size_t T, size_t K,
     ops_for(o, rows, ops_grain(K), prepare_rows, &p);
 }
 
+void ops_multiply(ops *o, const ops_acts *x, const ops_product *p, size_t n)
+{
+    ops_job jobs[OPS_PRODUCTS];
+    for (size_t i = 0; i < n; i++)
+        jobs[i] = (ops_job){.w = p[i].w, .expert = p[i].expert, .x = x->form[p[i].w->mm->act], .rows = x->rows,
+                            .M = x->rows, .y = p[i].y, .ldy = p[i].ldy, .row = p[i].row, .bias = p[i].bias};
+    ops_run_jobs(o, jobs, n);
+}
+
 void ops_linear(ops *o, const ops_input *in, size_t T, const ops_product *p, size_t n)
 {
     size_t mark = arena_mark(o->scratch);
@@ -72,11 +81,7 @@ void ops_linear(ops *o, const ops_input *in, size_t T, const ops_product *p, siz
     for (size_t i = 0; i < n; i++) forms |= ops_form(p[i].w);
     ops_acts acts;
     ops_prepare(o, &acts, in, T, p[0].w->K, forms);
-    ops_job jobs[OPS_PRODUCTS];
-    for (size_t i = 0; i < n; i++)
-        jobs[i] = (ops_job){.w = p[i].w, .x = acts.form[p[i].w->mm->act], .rows = T, .M = T,
-                            .y = p[i].y, .ldy = p[i].ldy, .row = p[i].row, .bias = p[i].bias};
-    ops_run_jobs(o, jobs, n);
+    ops_multiply(o, &acts, p, n);
     arena_reset(o->scratch, mark);
 }
 

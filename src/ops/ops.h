@@ -77,6 +77,7 @@ void ops_prepare(ops *o, ops_acts *out, const ops_input *in, size_t T, size_t K,
 /* One product that shares its input with others: y[T, N] = x W^T (+ bias). */
 typedef struct ops_product {
     const ops_weight *w;
+    size_t expert;
     const float *bias; /* [N] or NULL */
     float *y;          /* row stride ldy */
     size_t ldy;
@@ -85,7 +86,9 @@ typedef struct ops_product {
 
 enum { OPS_PRODUCTS = 4 };
 
-/* All n <= OPS_PRODUCTS products in one parallel phase after one that prepares the rows. */
+/* All n <= OPS_PRODUCTS products of prepared rows in one parallel phase. */
+void ops_multiply(ops *o, const ops_acts *x, const ops_product *p, size_t n);
+/* The same after a phase that prepares the rows. */
 void ops_linear(ops *o, const ops_input *in, size_t T, const ops_product *p, size_t n);
 /* Head h of token t: y[t * ldy + h * ldyh + n] = W_h x[t * ldx + h * ldxh ..], one expert a head. */
 void ops_heads(ops *o, const ops_weight *w, const float *x, size_t ldx, size_t ldxh, size_t T, float *y,
@@ -127,8 +130,9 @@ typedef struct ops_attention {
     size_t value_at;        /* of the values in a head's bytes; 0: latent, values are in the keys */
     size_t heads, kv_heads, d, dv;
     float scale;
-    const float *q;         /* [T, H, d] */
-    float *out;             /* [T, H, dv] */
+    const float *q;         /* [T, H, d], ldq from token to token */
+    float *out;             /* [T, H, dv], ldo from token to token */
+    size_t ldq, ldo;
 } ops_attention;
 
 void ops_attend(ops *o, const ops_attention *a, const ops_sequence *seq, size_t n);

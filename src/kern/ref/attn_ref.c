@@ -86,6 +86,12 @@ static void store(enum kern_kv t, void *kp, void *vp, size_t at, const float *k,
     for (size_t i = 0; v && i < dv; i++) put(t, vp, value_index(value_rows(t), at, i, dv), v[i]);
 }
 
+void kern_kv_load(enum kern_kv t, float *k, const void *page, size_t at, size_t d)
+{
+    for (size_t i = 0; i < d; i++)
+        k[i] = get(t, page, key_index(key_columns(t), at, i, d), key_scale(page, at, i, d));
+}
+
 /* Column i of position p of the span, of the keys or (latent or not) of the values. */
 static float key_at(enum kern_kv t, const kern_attn_args *a, size_t p, size_t i)
 {
