@@ -15,7 +15,7 @@ struct options {
     double temp, top_p, min_p, repetition, presence, frequency;
     uint64_t seed;
     cli_texts stop;
-    bool raw, json, quiet;
+    bool raw, ignore_eos, json, quiet;
 };
 
 /* ---- the command line ------------------------------------------------------------------------------ */
@@ -30,7 +30,8 @@ static ponder_status read_settings(run_settings *s, const struct options *o, con
         return err_set(err, PONDER_EARG, "--think \"%s\": use auto, on or off", o->think);
     *s = (run_settings){.template = tokenizer_template(t), .think = (enum engine_think)think,
                         .max_tokens = (size_t)o->max, .think_budget = (size_t)o->budget,
-                        .loop_tokens = (size_t)o->loop, .raw = o->raw};
+                        .loop_tokens = (size_t)o->loop, .raw = o->raw,
+                        .ignore_end = o->ignore_eos};
     s->sampling = engine_sampling_of(s->template);
     s->sampling.seed = o->seed;
     if (o->temp >= 0) s->sampling.temperature = (float)o->temp;
@@ -168,6 +169,7 @@ int cmd_run(int argc, char **argv)
         {"seed", 0, CLI_U64, &o.seed, "S", "same seed, same answer", 0, 0},
         {"stop", 0, CLI_TEXTS, &o.stop, "TEXT", "end the answer before TEXT; may be repeated", 0, 0},
         {"loop", 0, CLI_INT, &o.loop, "N", "repeating tokens that end an answer; 0: none", 0, INT32_MAX},
+        {"ignore-eos", 0, CLI_FLAG, &o.ignore_eos, NULL, "end tokens do not end the answer", 0, 0},
         {"json", 0, CLI_FLAG, &o.json, NULL, "print the result as JSON", 0, 0},
         {"quiet", 'q', CLI_FLAG, &o.quiet, NULL, "only the answer", 0, 0},
         MODEL_ARG_ROWS(&o.model),

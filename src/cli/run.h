@@ -14,7 +14,7 @@ typedef struct run_settings {
     size_t max_tokens, think_budget, loop_tokens;
     str stop[ENGINE_STOPS];
     size_t n_stop;
-    bool raw;
+    bool raw, ignore_end;
 } run_settings;
 
 /* An answer, as it comes and when it is there. */

@@ -139,7 +139,7 @@ ponder_status run_one(run_answer *a, engine *e, const model_arg *m, const run_se
 {
     tokens ids = {0};
     engine_request r = {.max_tokens = s->max_tokens, .sampling = s->sampling, .stop = s->stop,
-                        .n_stop = s->n_stop, .raw = s->raw, .think_budget = s->think_budget,
+                        .n_stop = s->n_stop, .raw = s->raw, .ignore_end = s->ignore_end, .think_budget = s->think_budget,
                         .loop_tokens = s->loop_tokens, .event = on_event, .user = a};
     ponder_status st = make_prompt(&ids, &r.begin, m, s, messages, n, err);
     if (st == PONDER_OK && ids.failed) st = err_set(err, PONDER_ENOMEM, "no memory for the prompt");
