@@ -62,15 +62,17 @@ static bool place(engine *e, arena *a, size_t pages)
     engine_bias *biases = arena_new(a, engine_bias, n * ENGINE_BIASES);
     uint32_t *counts = arena_new(a, uint32_t, n * e->vocab);
     int32_t *seen = arena_new(a, int32_t, n * e->vocab);
-    float *weights = arena_new(a, float, threads * e->vocab);
-    if (!a->base || !weights) return weights;
+    sampler counted;
+    bool ok = seen;
+    for (size_t i = 0; i < threads; i++)
+        ok = sampler_place(a->base ? &e->samplers[i] : &counted, e->vocab, a) && ok;
+    if (!a->base || !ok) return ok;
     for (size_t i = 0; i < n; i++) {
         e->seqs[i].ids = ids + i * e->context;
         e->seqs[i].table = tables + i * e->table_pages;
         e->seqs[i].bias = biases + i * ENGINE_BIASES;
         e->seqs[i].past = (history){counts + i * e->vocab, seen + i * e->vocab, 0};
     }
-    for (size_t i = 0; i < threads; i++) e->samplers[i].w = weights + i * e->vocab;
     return true;
 }
 

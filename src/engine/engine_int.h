@@ -59,11 +59,15 @@ bool history_wanted(const engine_sampling *o);
 void history_add(history *h, int32_t id, bool prompt);
 void history_clear(history *h);
 
-enum { SAMPLER_BINS = 1024 };
+enum { SAMPLER_BINS = 1024, SAMPLER_BLOCK = 128 };
 
 /* Scratch of one thread. */
 typedef struct sampler {
-    float *w; /* [V] */
+    float *x;           /* [V] logits as changed */
+    float *w;           /* [V] weights of the candidates, and their ids */
+    int32_t *id;        /* [V] */
+    float *block_top;   /* [blocks of V] */
+    double *block_mass; /* [blocks of V] */
     double bin_mass[SAMPLER_BINS];
     uint32_t bin_count[SAMPLER_BINS];
 } sampler;
@@ -76,6 +80,8 @@ typedef struct picked {
     engine_top top[ENGINE_TOPS];
 } picked;
 
+/* Places the arrays of s into a, which may be a counting arena. */
+bool sampler_place(sampler *s, size_t vocab, arena *a);
 /* Draws with u in [0, 1). nudge: one more bias (0: none). h may be NULL without penalties. false when
  * the logits are no numbers or every token is banned. */
 bool sampler_pick(sampler *s, const kern *k, const float *logits, size_t n, const engine_sampling *o,

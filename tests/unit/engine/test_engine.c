@@ -284,6 +284,23 @@ static void a_known_beginning_is_not_computed_again(void **state)
     engine_close(without);
 }
 
+static void short_prompts_do_not_wait_behind_long_ones(void **state)
+{
+    (void)state;
+    ponder_error err;
+    engine *e = open_with((engine_options){.max_batch_tokens = 32, .max_sequences = 4});
+    engine_request slow = ask(0, 800, &A[0]), quick = ask(1, 30, &A[1]);
+    submit(e, &slow);
+    check_ok(engine_step(e, &err));
+    submit(e, &quick);
+    for (int i = 0; i < 10; i++) check_ok(engine_step(e, &err));
+    assert_int_equal(A[0].n, 0);
+    assert_int_equal(A[1].n, 9); /* half of each batch is its share: two steps for 30 tokens */
+    run(e);
+    assert_int_equal(A[0].n, 60);
+    engine_close(e);
+}
+
 /* ---- the end ----------------------------------------------------------------------------------------- */
 
 static void answers_end(void **state)
@@ -566,6 +583,7 @@ int main(void)
         cmocka_unit_test(little_memory_changes_nothing),
         cmocka_unit_test(choices_equal_requests),
         cmocka_unit_test(a_known_beginning_is_not_computed_again),
+        cmocka_unit_test(short_prompts_do_not_wait_behind_long_ones),
         cmocka_unit_test(answers_end),
         cmocka_unit_test(a_budget_closes_the_thought),
         cmocka_unit_test(a_nudge_closes_it_earlier),

@@ -6,16 +6,28 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { V = 700 };
+enum { V = 3000 };
 
-static float weights[V];
-static sampler scratch = {.w = weights};
+static sampler scratch;
+static arena memory;
 static kern K;
 
 static int start_kern(void **state)
 {
     (void)state;
+    ponder_error err;
+    arena count = {0};
     kern_init(&K, ~0u);
+    assert_true(sampler_place(&scratch, V, &count));
+    check_ok(arena_open(&memory, count.used, &err));
+    assert_true(sampler_place(&scratch, V, &memory));
+    return 0;
+}
+
+static int end_kern(void **state)
+{
+    (void)state;
+    arena_close(&memory);
     return 0;
 }
 
@@ -83,7 +95,7 @@ static void check_against_plain(const float *x, size_t n, const engine_sampling 
     for (size_t i = 0; i < n; i++) {
         if (p[i] == 0) continue;
         /* The middle of the token's stretch of u; float weights move its ends by 1e-6 or so. */
-        if (p[i] > 1e-4) {
+        if (p[i] > 1e-4 && i % (n / 40 + 1) == 0) {
             picked got = pick(x, n, o, NULL, sum + p[i] / 2);
             assert_int_equal(got.id, i);
             assert_true(fabs((double)got.sample_logprob - log(p[i])) < 1e-4);
@@ -239,5 +251,5 @@ int main(void)
         cmocka_unit_test(tops_are_the_largest),
         cmocka_unit_test(damaged_logits_are_refused),
     };
-    return cmocka_run_group_tests(tests, start_kern, NULL);
+    return cmocka_run_group_tests(tests, start_kern, end_kern);
 }
