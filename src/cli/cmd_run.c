@@ -18,7 +18,7 @@ struct options {
     bool raw, ignore_eos, json, quiet;
 };
 
-/* ---- the command line ------------------------------------------------------------------------------ */
+/* ---- the command line ------------------------------------------------------------------------ */
 
 static ponder_status read_settings(run_settings *s, const struct options *o, const tokenizer *t,
                                    ponder_error *err)
@@ -28,9 +28,12 @@ static ponder_status read_settings(run_settings *s, const struct options *o, con
     while (think < COUNT_OF(THINK) && strcmp(o->think, THINK[think])) think++;
     if (think == COUNT_OF(THINK))
         return err_set(err, PONDER_EARG, "--think \"%s\": use auto, on or off", o->think);
-    *s = (run_settings){.template = tokenizer_template(t), .think = (enum engine_think)think,
-                        .max_tokens = (size_t)o->max, .think_budget = (size_t)o->budget,
-                        .loop_tokens = (size_t)o->loop, .raw = o->raw,
+    *s = (run_settings){.template = tokenizer_template(t),
+                        .think = (enum engine_think)think,
+                        .max_tokens = (size_t)o->max,
+                        .think_budget = (size_t)o->budget,
+                        .loop_tokens = (size_t)o->loop,
+                        .raw = o->raw,
                         .ignore_end = o->ignore_eos};
     s->sampling = engine_sampling_of(s->template);
     s->sampling.seed = o->seed;
@@ -43,7 +46,7 @@ static ponder_status read_settings(run_settings *s, const struct options *o, con
     s->sampling.frequency = (float)o->frequency;
     for (size_t i = 0; i < o->stop.n; i++) s->stop[s->n_stop++] = str_of(o->stop.p[i]);
     if (s->template == CHAT_NONE && !s->raw) {
-        fprintf(stderr, "ponder run: the model has no chat template: it continues the text as it is (--raw)\n");
+        fprintf(stderr, "ponder run: no chat template: the text is continued as it is\n");
         s->raw = true;
     }
     return PONDER_OK;
@@ -56,17 +59,17 @@ static ponder_status read_prompt(buf *out, const struct options *o, ponder_error
     ponder_status st = PONDER_OK;
     if (o->prompt && !strcmp(o->prompt, "-"))
         st = file_read_fd(out, STDIN_FILENO, "standard input", PROMPT_BYTES, err);
-    else if (o->prompt)
-        buf_add_str(out, str_of(o->prompt));
+    else if (o->prompt) buf_add_str(out, str_of(o->prompt));
     if (st == PONDER_OK && o->file) st = file_read(&file, o->file, PROMPT_BYTES, err);
     if (o->prompt && o->file) buf_add_str(out, STR("\n\n"));
     buf_add_str(out, buf_str(&file));
     buf_free(&file);
-    if (st == PONDER_OK && out->failed) st = err_set(err, PONDER_ENOMEM, "no memory for the prompt");
+    if (st == PONDER_OK && out->failed)
+        st = err_set(err, PONDER_ENOMEM, "no memory for the prompt");
     return st;
 }
 
-/* ---- one answer ---------------------------------------------------------------------------------------- */
+/* ---- one answer ------------------------------------------------------------------------------ */
 
 static void write_usage(json_writer *w, const engine_usage *u)
 {
@@ -98,15 +101,17 @@ static void print_json(const run_answer *a, double load_ms)
     buf_free(&out);
 }
 
-static int answer_once(engine *e, const model_arg *m, const run_settings *s, const struct options *o,
-                       const buf *prompt)
+static int answer_once(engine *e, const model_arg *m, const run_settings *s,
+                       const struct options *o, const buf *prompt)
 {
     ponder_error err;
     chat_message messages[2];
     size_t n = 0;
     if (o->system)
-        messages[n++] = (chat_message){.role = STR("system"), .content = str_of(o->system), .has_content = true};
-    messages[n++] = (chat_message){.role = STR("user"), .content = buf_str(prompt), .has_content = true};
+        messages[n++] = (chat_message){
+            .role = STR("system"), .content = str_of(o->system), .has_content = true};
+    messages[n++] =
+        (chat_message){.role = STR("user"), .content = buf_str(prompt), .has_content = true};
     run_answer a = run_answer_new();
     a.show_text = !o->json;
     a.show_thoughts = !o->json && !o->quiet;
@@ -132,13 +137,15 @@ static int run(const struct options *o, const char *arg)
     ponder_status st = read_prompt(&prompt, o, &err);
     if (st == PONDER_OK) st = model_arg_open(&m, arg, &o->model, &err);
     if (st == PONDER_OK) st = read_settings(&s, o, m.t, &err);
-    engine_options eo = {.kv = m.kv, .context = (size_t)o->context, .max_sequences = 1, .pool = m.pool};
+    engine_options eo = {
+        .kv = m.kv, .context = (size_t)o->context, .max_sequences = 1, .pool = m.pool};
     if (st == PONDER_OK) st = engine_open(&e, m.m, m.t, &eo, &err);
     if (st != PONDER_OK) {
         status = cli_fail("run", &err);
     } else {
         run_catch_interrupts();
-        status = o->prompt || o->file ? answer_once(e, &m, &s, o, &prompt) : run_chat(e, &m, &s, o->system);
+        status = o->prompt || o->file ? answer_once(e, &m, &s, o, &prompt)
+                                      : run_chat(e, &m, &s, o->system);
     }
     engine_close(e);
     model_arg_close(&m);
@@ -148,27 +155,42 @@ static int run(const struct options *o, const char *arg)
 
 int cmd_run(int argc, char **argv)
 {
-    struct options o = {.model.cpu = "native", .think = "auto", .temp = -1, .top_p = -1, .min_p = -1,
-                        .top_k = -1, .repetition = -1, .loop = ENGINE_LOOP_TOKENS};
+    struct options o = {.model.cpu = "native",
+                        .think = "auto",
+                        .temp = -1,
+                        .top_p = -1,
+                        .min_p = -1,
+                        .top_k = -1,
+                        .repetition = -1,
+                        .loop = ENGINE_LOOP_TOKENS};
     const cli_option options[] = {
         {"prompt", 'p', CLI_TEXT, &o.prompt, "TEXT", "what to answer; -: standard input", 0, 0},
         {"file", 'f', CLI_TEXT, &o.file, "FILE", "the prompt, or what to add to it", 0, 0},
         {"system", 0, CLI_TEXT, &o.system, "TEXT", "system message", 0, 0},
         {"raw", 0, CLI_FLAG, &o.raw, NULL, "no chat template: continue the text", 0, 0},
-        {"max", 'n', CLI_INT, &o.max, "N", "tokens at most; 0: until the context is full", 0, INT32_MAX},
-        {"ctx", 0, CLI_INT, &o.context, "N", "context length; 0: the model's, or what fits", 0, INT32_MAX},
+        {"max", 'n', CLI_INT, &o.max, "N", "tokens at most; 0: until the context is full", 0,
+         INT32_MAX},
+        {"ctx", 0, CLI_INT, &o.context, "N", "context length; 0: the model's, or what fits", 0,
+         INT32_MAX},
         {"think", 0, CLI_TEXT, &o.think, "MODE", "auto, on or off", 0, 0},
-        {"think-budget", 0, CLI_INT, &o.budget, "N", "tokens of thinking at most; 0: any", 0, INT32_MAX},
-        {"temp", 0, CLI_FLOAT, &o.temp, "T", "temperature; 0: greedy; else the model family's", 0, 100},
+        {"think-budget", 0, CLI_INT, &o.budget, "N", "tokens of thinking at most; 0: any", 0,
+         INT32_MAX},
+        {"temp", 0, CLI_FLOAT, &o.temp, "T", "temperature; 0: greedy; else the model family's", 0,
+         100},
         {"top-p", 0, CLI_FLOAT, &o.top_p, "P", "nucleus; else the model family's", 0, 1},
-        {"top-k", 0, CLI_INT, &o.top_k, "K", "most probable tokens to choose from; 0: all", 0, INT32_MAX},
-        {"min-p", 0, CLI_FLOAT, &o.min_p, "P", "least probability, as a share of the largest", 0, 1},
+        {"top-k", 0, CLI_INT, &o.top_k, "K", "most probable tokens to choose from; 0: all", 0,
+         INT32_MAX},
+        {"min-p", 0, CLI_FLOAT, &o.min_p, "P", "least probability, as a share of the largest", 0,
+         1},
         {"repeat-penalty", 0, CLI_FLOAT, &o.repetition, "R", "1: none", 0, 100},
         {"presence-penalty", 0, CLI_FLOAT, &o.presence, "X", "of tokens the answer has", -100, 100},
-        {"frequency-penalty", 0, CLI_FLOAT, &o.frequency, "X", "for each time it has them", -100, 100},
+        {"frequency-penalty", 0, CLI_FLOAT, &o.frequency, "X", "for each time it has them", -100,
+         100},
         {"seed", 0, CLI_U64, &o.seed, "S", "same seed, same answer", 0, 0},
-        {"stop", 0, CLI_TEXTS, &o.stop, "TEXT", "end the answer before TEXT; may be repeated", 0, 0},
-        {"loop", 0, CLI_INT, &o.loop, "N", "repeating tokens that end an answer; 0: none", 0, INT32_MAX},
+        {"stop", 0, CLI_TEXTS, &o.stop, "TEXT", "end the answer before TEXT; may be repeated", 0,
+         0},
+        {"loop", 0, CLI_INT, &o.loop, "N", "repeating tokens that end an answer; 0: none", 0,
+         INT32_MAX},
         {"ignore-eos", 0, CLI_FLAG, &o.ignore_eos, NULL, "end tokens do not end the answer", 0, 0},
         {"json", 0, CLI_FLAG, &o.json, NULL, "print the result as JSON", 0, 0},
         {"quiet", 'q', CLI_FLAG, &o.quiet, NULL, "only the answer", 0, 0},
@@ -177,10 +199,12 @@ int cmd_run(int argc, char **argv)
     };
     const cli_command c = {
         .usage = "run [MODEL] [-p TEXT] [options]",
-        .about = "Answers a prompt, or holds a conversation. The answer goes to stdout, the thinking to\n"
-                 "stderr. MODEL is a .gguf file, a Hugging Face directory, or a name from `ponder list`.",
-        .examples = "  ponder run model.gguf -p 'How many primes are below 100?'\n"
-                    "  ponder run model.gguf -f paper.txt -p 'Summarise this.' --think-budget 2000 --json",
+        .about = "Answers a prompt, or holds a conversation. The answer goes to stdout, the\n"
+                 "thinking to stderr. MODEL is a .gguf file, a Hugging Face directory, or a\n"
+                 "name from `ponder list`.",
+        .examples =
+            "  ponder run model.gguf -p 'How many primes are below 100?'\n"
+            "  ponder run model.gguf -f paper.txt -p 'Summarise this.' --think-budget 2000 --json",
         .options = options,
         .max_args = 1,
     };

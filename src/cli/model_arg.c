@@ -24,8 +24,8 @@ static enum kern_kv kv_of(const fmt_model *file)
     return KERN_KV_F32;
 }
 
-static ponder_status open_file(model_arg *a, const char *path, const model_options *mo, const char *kv,
-                               ponder_error *err)
+static ponder_status open_file(model_arg *a, const char *path, const model_options *mo,
+                               const char *kv, ponder_error *err)
 {
     fmt_model *file;
     TRY(fmt_open(&file, path, err));
@@ -46,12 +46,13 @@ ponder_status model_arg_open(model_arg *out, const char *arg, const model_arg_op
     progress bar = {.out = !o->quiet && isatty(STDERR_FILENO) ? stderr : NULL};
     *out = (model_arg){0};
     if (!arg)
-        return err_set(err, PONDER_EARG,
-                       "no model is built in: give a .gguf file, a Hugging Face directory, or a name from "
-                       "`ponder list`");
+        return err_set(
+            err, PONDER_EARG,
+            "no model is built in: give a .gguf file, a Hugging Face directory, or a name from "
+            "`ponder list`");
     if (!cpu_mask_by_name(&mo.cpu_mask, o->cpu))
-        return err_set(err, PONDER_EARG, "--cpu \"%s\": use ref, avx2, avx512, avx512_vnni or native",
-                       o->cpu);
+        return err_set(err, PONDER_EARG,
+                       "--cpu \"%s\": use ref, avx2, avx512, avx512_vnni or native", o->cpu);
     TRY(cli_find_model(&path, arg, err));
     ponder_status st = pool_open(&out->pool, o->threads ? o->threads : cpu_cores(), err);
     mo.pool = out->pool;

@@ -16,10 +16,12 @@ typedef struct model_arg_options {
 } model_arg_options;
 
 /* The rows of an option table for o. */
-#define MODEL_ARG_ROWS(o)                                                                             \
-    {"threads", 't', CLI_INT, &(o)->threads, "N", "threads; 0: the physical cores", 0, 256},          \
-    {"cpu", 0, CLI_TEXT, &(o)->cpu, "LEVEL", "ref, avx2, avx512, avx512_vnni or native", 0, 0},       \
-    {"kv", 0, CLI_TEXT, &(o)->kv, "TYPE", "keys and values as f32, f16, bf16 or q8_0", 0, 0}
+#define MODEL_ARG_ROWS(o)                                                                           \
+    {"threads", 't', CLI_INT, &(o)->threads, "N", "threads; 0: the physical cores", 0, 256},        \
+        {"cpu", 0, CLI_TEXT, &(o)->cpu, "LEVEL", "ref, avx2, avx512, avx512_vnni or native", 0, 0}, \
+    {                                                                                               \
+        "kv", 0, CLI_TEXT, &(o)->kv, "TYPE", "keys and values as f32, f16, bf16 or q8_0", 0, 0      \
+    }
 
 typedef struct model_arg {
     pool *pool;
@@ -29,8 +31,8 @@ typedef struct model_arg {
     double load_ms;
 } model_arg;
 
-/* arg: a path or a name of the local store; NULL is an error that says what to give. Close it in any
- * case. */
+/* arg: a path or a name of the local store; NULL is an error that says what to give. Close it in
+ * any case. */
 ponder_status model_arg_open(model_arg *out, const char *arg, const model_arg_options *o,
                              ponder_error *err);
 void model_arg_close(model_arg *a);

@@ -19,13 +19,13 @@ typedef struct run_settings {
 
 /* An answer, as it comes and when it is there. */
 typedef struct run_answer {
-    bool show_text;     /* stream the answer to stdout */
-    bool show_thoughts; /* stream the reasoning to stderr */
-    bool count_thoughts; /* or only how long it is */
+    bool show_text;          /* stream the answer to stdout */
+    bool show_thoughts;      /* stream the reasoning to stderr */
+    bool count_thoughts;     /* or only how long it is */
     bool text_tty, note_tty; /* of stdout and stderr: colours, no control characters */
     enum chat_part shown;    /* what came last */
     uint64_t counted_ns;
-    size_t thoughts;         /* reasoning tokens so far */
+    size_t thoughts; /* reasoning tokens so far */
 
     buf text, reasoning;
     enum engine_finish finish;
@@ -37,7 +37,8 @@ typedef struct run_answer {
 run_answer run_answer_new(void);
 void run_answer_free(run_answer *a);
 
-/* Answers a conversation (raw: the content of its last message). Ctrl-C ends it with what there is. */
+/* Answers a conversation (raw: the content of its last message). Ctrl-C ends it with what there is.
+ */
 ponder_status run_one(run_answer *a, engine *e, const model_arg *m, const run_settings *s,
                       const chat_message *messages, size_t n, ponder_error *err);
 /* What a person should know of an answer that did not simply end; NULL: nothing. */

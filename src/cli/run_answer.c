@@ -44,7 +44,8 @@ void run_answer_free(run_answer *a)
     buf_free(&a->reasoning);
 }
 
-/* What a model writes must not steer a terminal: control characters (C0, DEL, C1) are shown as such. */
+/* What a model writes must not steer a terminal: control characters (C0, DEL, C1) are shown as
+ * such. */
 static void put(FILE *out, str s, bool tty)
 {
     size_t from = 0;
@@ -138,9 +139,16 @@ ponder_status run_one(run_answer *a, engine *e, const model_arg *m, const run_se
                       const chat_message *messages, size_t n, ponder_error *err)
 {
     tokens ids = {0};
-    engine_request r = {.max_tokens = s->max_tokens, .sampling = s->sampling, .stop = s->stop,
-                        .n_stop = s->n_stop, .raw = s->raw, .ignore_end = s->ignore_end, .think_budget = s->think_budget,
-                        .loop_tokens = s->loop_tokens, .event = on_event, .user = a};
+    engine_request r = {.max_tokens = s->max_tokens,
+                        .sampling = s->sampling,
+                        .stop = s->stop,
+                        .n_stop = s->n_stop,
+                        .raw = s->raw,
+                        .ignore_end = s->ignore_end,
+                        .think_budget = s->think_budget,
+                        .loop_tokens = s->loop_tokens,
+                        .event = on_event,
+                        .user = a};
     ponder_status st = make_prompt(&ids, &r.begin, m, s, messages, n, err);
     if (st == PONDER_OK && ids.failed) st = err_set(err, PONDER_ENOMEM, "no memory for the prompt");
     r.prompt = ids.p;

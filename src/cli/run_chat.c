@@ -32,15 +32,16 @@ typedef struct chat {
     size_t line_cap;
 } chat;
 
-static const char HELP[] = "/help          this list\n"
-                           "/reset         forget the conversation\n"
-                           "/think         show the thinking, or only how long it is\n"
-                           "/system TEXT   set the system message; without TEXT: none\n"
-                           "/save FILE     write the conversation as JSON\n"
-                           "/quit          leave (also Ctrl-D, or Ctrl-C twice)\n"
-                           "Ctrl-C ends an answer. A line that ends with \\ goes on in the next one.\n";
+static const char HELP[] =
+    "/help          this list\n"
+    "/reset         forget the conversation\n"
+    "/think         show the thinking, or only how long it is\n"
+    "/system TEXT   set the system message; without TEXT: none\n"
+    "/save FILE     write the conversation as JSON\n"
+    "/quit          leave (also Ctrl-D, or Ctrl-C twice)\n"
+    "Ctrl-C ends an answer. A line that ends with \\ goes on in the next one.\n";
 
-/* ---- turns ------------------------------------------------------------------------------------------- */
+/* ---- turns ----------------------------------------------------------------------------------- */
 
 static turn *add_turn(chat *c, bool user)
 {
@@ -71,25 +72,28 @@ static chat_message *messages_of(const chat *c, size_t *n)
     *n = 0;
     if (!all) return NULL;
     if (c->system.n)
-        all[(*n)++] = (chat_message){.role = STR("system"), .content = buf_str(&c->system), .has_content = true};
+        all[(*n)++] = (chat_message){
+            .role = STR("system"), .content = buf_str(&c->system), .has_content = true};
     for (size_t i = 0; i < c->n; i++)
         all[(*n)++] = (chat_message){.role = c->turns[i].user ? STR("user") : STR("assistant"),
-                                     .content = buf_str(&c->turns[i].text), .has_content = true};
+                                     .content = buf_str(&c->turns[i].text),
+                                     .has_content = true};
     return all;
 }
 
-/* ---- answering ------------------------------------------------------------------------------------------ */
+/* ---- answering ------------------------------------------------------------------------------- */
 
 static void report(const chat *c, const run_answer *a)
 {
-    const char *remark = run_remark(a), *dim = a->note_tty ? "\033[2m" : "", *plain = a->note_tty ? "\033[0m" : "";
+    const char *remark = run_remark(a), *dim = a->note_tty ? "\033[2m" : "",
+               *plain = a->note_tty ? "\033[0m" : "";
     if (remark) fprintf(stderr, "%s(%s)%s\n", dim, remark, plain);
     if (a->finish == ENGINE_CANCELLED) fprintf(stderr, "%s(stopped)%s\n", dim, plain);
     if (a->finish == ENGINE_LENGTH) fprintf(stderr, "%s(cut off: no tokens left)%s\n", dim, plain);
     if (!c->tty) return;
     fprintf(stderr, "%s[%zu tokens, %.1f tok/s; prompt %zu, %zu of it known, %.1f tok/s]%s\n", dim,
-            a->usage.completion, run_decode_tps(a), a->usage.prompt, a->usage.cached, run_prompt_tps(a),
-            plain);
+            a->usage.completion, run_decode_tps(a), a->usage.prompt, a->usage.cached,
+            run_prompt_tps(a), plain);
 }
 
 /* Raw text has no turns: each line is continued by itself. */
@@ -113,7 +117,8 @@ static void answer(chat *c, str text)
     size_t before = c->n;
     turn *t = add_turn(c, true);
     if (t) buf_add_str(&t->text, text);
-    ponder_status st = t ? ask(c, &a, &err) : err_set(&err, PONDER_ENOMEM, "no memory for the conversation");
+    ponder_status st =
+        t ? ask(c, &a, &err) : err_set(&err, PONDER_ENOMEM, "no memory for the conversation");
     if (st == PONDER_OK) {
         putchar('\n');
         fflush(stdout);
@@ -128,7 +133,7 @@ static void answer(chat *c, str text)
     c->s->sampling.seed++; /* the same question again may get another answer */
 }
 
-/* ---- commands --------------------------------------------------------------------------------------------- */
+/* ---- commands -------------------------------------------------------------------------------- */
 
 static void save(const chat *c, const char *path)
 {
@@ -141,9 +146,12 @@ static void save(const chat *c, const char *path)
     for (size_t i = c->system.n ? 0 : 1; i <= c->n; i++) {
         const turn *t = i ? &c->turns[i - 1] : NULL;
         json_open(&w, '{');
-        json_key(&w, "role"), json_text(&w, !t ? STR("system") : t->user ? STR("user") : STR("assistant"));
+        json_key(&w, "role"), json_text(&w, !t        ? STR("system")
+                                            : t->user ? STR("user")
+                                                      : STR("assistant"));
         json_key(&w, "content"), json_text(&w, buf_str(t ? &t->text : &c->system));
-        if (t && t->reasoning.n) json_key(&w, "reasoning_content"), json_text(&w, buf_str(&t->reasoning));
+        if (t && t->reasoning.n)
+            json_key(&w, "reasoning_content"), json_text(&w, buf_str(&t->reasoning));
         json_close(&w, '}');
     }
     json_close(&w, ']');
@@ -155,8 +163,7 @@ static void save(const chat *c, const char *path)
     if (st == PONDER_OK) st = file_commit(&f, &err);
     if (st == PONDER_OK)
         fprintf(stderr, "saved %zu messages to %s\n", c->n + (c->system.n > 0), path);
-    else
-        file_abort(&f), cli_fail("run", &err);
+    else file_abort(&f), cli_fail("run", &err);
     buf_free(&out);
 }
 
@@ -184,7 +191,7 @@ static bool command(chat *c, char *line)
     return true;
 }
 
-/* ---- lines --------------------------------------------------------------------------------------------------- */
+/* ---- lines ----------------------------------------------------------------------------------- */
 
 static char *prompt_text(EditLine *edit)
 {
@@ -193,16 +200,15 @@ static char *prompt_text(EditLine *edit)
     return text;
 }
 
-/* The history belongs to the user's state, not to his settings (XDG base directory specification). */
+/* The history belongs to the user's state, not to his settings (XDG base directory specification).
+ */
 static void open_history(chat *c)
 {
     ponder_error err;
     HistEvent ev;
     const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-    if (state && *state == '/')
-        buf_printf(&c->history_path, "%s/ponder", state);
-    else if (home && *home)
-        buf_printf(&c->history_path, "%s/.local/state/ponder", home);
+    if (state && *state == '/') buf_printf(&c->history_path, "%s/ponder", state);
+    else if (home && *home) buf_printf(&c->history_path, "%s/.local/state/ponder", home);
     c->lines = history_init();
     if (!c->lines) return;
     history(c->lines, &ev, H_SETSIZE, HISTORY_LINES);
@@ -277,7 +283,7 @@ static enum input read_line(chat *c, buf *line)
     return INPUT_LINE;
 }
 
-/* ---- the conversation --------------------------------------------------------------------------------------- */
+/* ---- the conversation ------------------------------------------------------------------------ */
 
 static int converse(chat *c)
 {
@@ -295,10 +301,8 @@ static int converse(chat *c)
         if (in != INPUT_LINE) break;
         once = false;
         if (line.n == 0) continue;
-        if (line.p[0] != '/')
-            answer(c, buf_str(&line));
-        else if (!command(c, line.p))
-            break;
+        if (line.p[0] != '/') answer(c, buf_str(&line));
+        else if (!command(c, line.p)) break;
     }
     if (c->tty) fputc('\n', stderr);
     buf_free(&line);

@@ -1,14 +1,15 @@
 /* Chooses a token.
  * SPDX-License-Identifier: MIT
  *
- * Nothing is sorted. Tokens have one order, weight descending and id ascending, and every filter keeps
- * a first part of it; a first part is described by its last member, the cut. Cuts are found by
- * narrowing the bits of the weight, ten at a time, with the mass and number of tokens per value of
- * those bits: linear whatever the distribution. The token is then drawn by walking the ids in order.
+ * Nothing is sorted. Tokens have one order, weight descending and id ascending, and every filter
+ * keeps a first part of it; a first part is described by its last member, the cut. Cuts are found
+ * by narrowing the bits of the weight, ten at a time, with the mass and number of tokens per value
+ * of those bits: linear whatever the distribution. The token is then drawn by walking the ids in
+ * order.
  *
- * Most of a vocabulary has no part in this. The largest logit and the mass of each block of ids come
- * from vector kernels; bounds that hold for any distribution tell which blocks can hold a token that
- * is kept, and only there weights are computed. */
+ * Most of a vocabulary has no part in this. The largest logit and the mass of each block of ids
+ * come from vector kernels; bounds that hold for any distribution tell which blocks can hold a
+ * token that is kept, and only there weights are computed. */
 #include "engine/engine_int.h"
 
 #include <math.h>
@@ -44,8 +45,8 @@ static inline uint32_t bits_of(float w)
 }
 
 /* The shortest first part of what `within` keeps whose mass is at least `mass` or that has `count`
- * members; `within` itself if there is none. Weights are in [0, 1], so their bits ascend with them and
- * fit thirty bits. */
+ * members; `within` itself if there is none. Weights are in [0, 1], so their bits ascend with them
+ * and fit thirty bits. */
 static cut cut_find(sampler *s, const float *w, size_t n, cut within, double mass, size_t count)
 {
     uint32_t prefix = 0, mask = 0;
@@ -85,9 +86,12 @@ static cut cut_find(sampler *s, const float *w, size_t n, cut within, double mas
     return c;
 }
 
-/* ---- blocks of ids -------------------------------------------------------------------------------- */
+/* ---- blocks of ids --------------------------------------------------------------------------- */
 
-static inline size_t block_len(size_t n, size_t b) { return size_min(SAMPLER_BLOCK, n - b * SAMPLER_BLOCK); }
+static inline size_t block_len(size_t n, size_t b)
+{
+    return size_min(SAMPLER_BLOCK, n - b * SAMPLER_BLOCK);
+}
 
 /* Weights of block b of the logits x: relative to the largest one, top. */
 static void weigh(const kern *k, float *w, const float *x, size_t n, float top)
@@ -110,17 +114,18 @@ static double survey(sampler *s, const kern *k, size_t n, float top)
     return total;
 }
 
-/* A weight below which nothing can be kept. Among k blocks there are k tokens at least as heavy as the
- * lightest of their heaviest. All tokens lighter than mass * (1 - p) / n weigh less together than what
- * top-p leaves out. The bounds are taken a little lower, for rounding. With top-k, the share of top-p
- * is of the k heaviest: all of these are needed then. */
+/* A weight below which nothing can be kept. Among k blocks there are k tokens at least as heavy as
+ * the lightest of their heaviest. All tokens lighter than mass * (1 - p) / n weigh less together
+ * than what top-p leaves out. The bounds are taken a little lower, for rounding. With top-k, the
+ * share of top-p is of the k heaviest: all of these are needed then. */
 static float floor_of(sampler *s, size_t n, double total, const engine_sampling *o)
 {
     size_t blocks = size_ceil_div(n, SAMPLER_BLOCK);
     float floor = o->top_k == 0 || o->top_p == 1 ? 0.999f * o->min_p : 0;
-    if (o->top_k > 0 && (size_t)o->top_k <= blocks)
-        floor = fmaxf(floor, 0.999f * cut_find(s, s->block_top, blocks, CUT_NONE, INFINITY,
-                                               (size_t)o->top_k).weight);
+    if (o->top_k > 0 && (size_t)o->top_k <= blocks) {
+        cut c = cut_find(s, s->block_top, blocks, CUT_NONE, INFINITY, (size_t)o->top_k);
+        floor = fmaxf(floor, 0.999f * c.weight);
+    }
     if (o->top_k == 0 && o->top_p < 1)
         floor = fmaxf(floor, (float)(total * (1 - (double)o->top_p) / (2 * (double)n)));
     return floor;
@@ -143,8 +148,8 @@ static size_t gather(sampler *s, const kern *k, size_t n, float top, float floor
     return found;
 }
 
-/* The first of n weights at which the running sum of those kept exceeds target; the last one kept if
- * rounding lets none. */
+/* The first of n weights at which the running sum of those kept exceeds target; the last one kept
+ * if rounding lets none. */
 static size_t walk(const float *w, size_t n, cut c, double target)
 {
     size_t last = 0;
@@ -165,7 +170,8 @@ static int32_t draw_filtered(sampler *s, const kern *k, size_t n, float top, dou
     cut c = CUT_NONE;
     if (o->top_k > 0) c = cut_find(s, s->w, m, c, INFINITY, (size_t)o->top_k);
     if (o->top_p < 1)
-        c = cut_find(s, s->w, m, c, (o->top_k > 0 ? mass_of(s->w, m, c) : total) * (double)o->top_p, m + 1);
+        c = cut_find(s, s->w, m, c, (o->top_k > 0 ? mass_of(s->w, m, c) : total) * (double)o->top_p,
+                     m + 1);
     /* The largest weight may be a rounding below 1, and stays whatever min-p says. */
     if (o->min_p > c.weight) c = (cut){fminf(o->min_p, k->max(s->w, m)), m};
     double mass = mass_of(s->w, m, c);
@@ -174,7 +180,8 @@ static int32_t draw_filtered(sampler *s, const kern *k, size_t n, float top, dou
     return s->id[at];
 }
 
-static int32_t draw_free(sampler *s, const kern *k, size_t n, float top, double total, double u, double *p)
+static int32_t draw_free(sampler *s, const kern *k, size_t n, float top, double total, double u,
+                         double *p)
 {
     double target = u * total, before = 0;
     size_t blocks = size_ceil_div(n, SAMPLER_BLOCK), at = 0;
@@ -199,7 +206,7 @@ static int32_t first_of(const kern *k, const float *x, size_t n, float value)
     return (int32_t)i;
 }
 
-/* ---- penalties ------------------------------------------------------------------------------------ */
+/* ---- penalties ------------------------------------------------------------------------------- */
 
 bool history_wanted(const engine_sampling *o)
 {
@@ -209,10 +216,8 @@ bool history_wanted(const engine_sampling *o)
 void history_add(history *h, int32_t id, bool prompt)
 {
     if (h->count[id] == 0) h->seen[h->n_seen++] = id;
-    if (prompt)
-        h->count[id] |= HISTORY_PROMPT;
-    else
-        h->count[id]++;
+    if (prompt) h->count[id] |= HISTORY_PROMPT;
+    else h->count[id]++;
 }
 
 void history_clear(history *h)
@@ -254,8 +259,9 @@ bool sampler_place(sampler *s, size_t vocab, arena *a)
     return s->block_mass;
 }
 
-bool sampler_pick(sampler *s, const kern *k, const float *logits, size_t n, const engine_sampling *o,
-                  const history *h, engine_bias nudge, double u, picked *out)
+bool sampler_pick(sampler *s, const kern *k, const float *logits, size_t n,
+                  const engine_sampling *o, const history *h, engine_bias nudge, double u,
+                  picked *out)
 {
     float top = k->max(logits, n);
     double total = isfinite(top) ? k->sum_exp(logits, n, top) : 0;
@@ -279,7 +285,8 @@ bool sampler_pick(sampler *s, const kern *k, const float *logits, size_t n, cons
     } else {
         double mass = survey(s, k, n, top);
         bool filtered = o->top_k > 0 || o->top_p < 1 || o->min_p > 0;
-        out->id = filtered ? draw_filtered(s, k, n, top, mass, o, u, &p) : draw_free(s, k, n, top, mass, u, &p);
+        out->id = filtered ? draw_filtered(s, k, n, top, mass, o, u, &p)
+                           : draw_free(s, k, n, top, mass, u, &p);
     }
     out->sample_logprob = (float)log(p);
     out->logprob = (float)((double)logits[out->id] - log_total);
@@ -298,14 +305,15 @@ engine_sampling engine_sampling_of(chat_template c)
     case CHAT_DEEPSEEK_V3_1:
     case CHAT_R1_DISTILL:
     case CHAT_R1_DISTILL_JAN:
+    case CHAT_DEEPSEEK_V3:
+    case CHAT_CHATML:
     case CHAT_NONE: break;
-    case CHAT_DEEPSEEK_V2: /* generation_config.json of the published models, this and the next two */
-    case CHAT_DEEPSEEK_V3: s.temperature = 0.3f; break;
+    /* The next three: generation_config.json of the published models. */
+    case CHAT_DEEPSEEK_V2: s.temperature = 0.3f; break;
     case CHAT_LLAMA3: s.top_p = 0.9f; break;
     case CHAT_QWEN2_5:
         s.temperature = 0.7f, s.top_p = 0.8f, s.top_k = 20, s.repetition = 1.05f;
         break;
-    case CHAT_CHATML: break;
     case CHAT_SMOLLM2: s.temperature = 0.2f, s.top_p = 0.9f; break; /* its model card */
     }
     return s;

@@ -52,7 +52,7 @@ static void fill(float *x, size_t n, uint64_t seed, double spread, int steps)
     }
 }
 
-/* ---- the plain sampler ---------------------------------------------------------------------------- */
+/* ---- the plain sampler ----------------------------------------------------------------------- */
 
 static const double *sort_by;
 
@@ -202,8 +202,8 @@ static void penalties_and_bias(void **state)
     double total = exp(4.0) + exp(3.5) + exp(-1.0) + exp(2.0);
     assert_true(fabs((double)got.logprob - (-1 - log(total))) < 1e-5);
     got = (picked){0};
-    assert_true(sampler_pick(&scratch, &K, x, 4, &(engine_sampling){.top_p = 1, .repetition = 1}, NULL,
-                             (engine_bias){3, 3}, 0, &got));
+    assert_true(sampler_pick(&scratch, &K, x, 4, &(engine_sampling){.top_p = 1, .repetition = 1},
+                             NULL, (engine_bias){3, 3}, 0, &got));
     assert_int_equal(got.id, 3);
 }
 
@@ -229,7 +229,8 @@ static void damaged_logits_are_refused(void **state)
     (void)state;
     picked got;
     engine_sampling o = plain(1);
-    const float bad[][3] = {{1, NAN, 2}, {NAN, 1, 2}, {1, INFINITY, 0}, {-INFINITY, -INFINITY, -INFINITY}};
+    const float bad[][3] = {
+        {1, NAN, 2}, {NAN, 1, 2}, {1, INFINITY, 0}, {-INFINITY, -INFINITY, -INFINITY}};
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         got = (picked){0};
         assert_false(sampler_pick(&scratch, &K, bad[i], 3, &o, NULL, (engine_bias){0}, 0.5, &got));
