@@ -10,8 +10,8 @@ enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED = 130 };
 /* argv[0] is the command's name; returns an exit status. */
 typedef int cli_fn(int argc, char **argv);
 
-cli_fn cmd_run, cmd_show, cmd_bench, cmd_tokenize, cmd_render, cmd_logits, cmd_init, cmd_pull, cmd_list,
-    cmd_rm;
+cli_fn cmd_run, cmd_show, cmd_bench, cmd_tokenize, cmd_render, cmd_logits, cmd_init, cmd_pull,
+    cmd_list, cmd_rm;
 
 /* ---- options: one table per command is the source of parsing and of --help ---------------------- */
 
