@@ -10,18 +10,24 @@ enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED = 130 };
 /* argv[0] is the command's name; returns an exit status. */
 typedef int cli_fn(int argc, char **argv);
 
-cli_fn cmd_show, cmd_bench, cmd_tokenize, cmd_render, cmd_logits, cmd_init, cmd_pull, cmd_list,
-    cmd_rm;
+cli_fn cmd_run, cmd_show, cmd_bench, cmd_tokenize, cmd_render, cmd_logits, cmd_init, cmd_pull,
+    cmd_list, cmd_rm;
 
 /* ---- options: one table per command is the source of parsing and of --help ---------------------- */
 
-enum cli_kind { CLI_FLAG, CLI_INT, CLI_U64, CLI_FLOAT, CLI_TEXT };
+enum cli_kind { CLI_FLAG, CLI_INT, CLI_U64, CLI_FLOAT, CLI_TEXT, CLI_TEXTS };
+
+/* The values of an option that may be given several times. */
+typedef struct cli_texts {
+    const char *p[16];
+    size_t n;
+} cli_texts;
 
 typedef struct cli_option {
     const char *name;     /* long name without dashes; ends the table when NULL */
     char letter;          /* short form, or 0 */
     enum cli_kind kind;
-    void *out;            /* bool, int, uint64_t, double or const char *, already holding the default */
+    void *out;            /* bool, int, uint64_t, double, const char * or cli_texts, holding the default */
     const char *arg;      /* what stands for the value in the help: "N" */
     const char *help;
     double min, max;      /* for numbers; both 0: any */

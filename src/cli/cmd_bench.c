@@ -48,6 +48,7 @@ typedef struct bench {
     float *logits;
     uint8_t *block;    /* READ_BYTES to read */
     double load_s;
+    size_t resident;   /* bytes, before the memory that is read for measuring */
 
     stats prompt_tps, decode_tps, read_gbps, int8_gops, bf16_gflops;
 } bench;
@@ -152,10 +153,14 @@ static ponder_status setup(bench *b, const char *path, ponder_error *err)
 
     double start = clock_seconds();
     TRY(pool_open(&b->pool, b->threads, err));
+    char *found;
+    TRY(cli_find_model(&found, path, err));
     fmt_model *file;
-    TRY(fmt_open(&file, path, err));
+    ponder_status st = fmt_open(&file, found, err);
+    free(found);
+    TRY(st);
     model_options opt = {.cpu_mask = mask, .pool = b->pool};
-    ponder_status st = model_open(&b->m, file, &opt, err);
+    st = model_open(&b->m, file, &opt, err);
     fmt_close(file);
     TRY(st);
     b->load_s = clock_seconds() - start;
@@ -171,10 +176,6 @@ static ponder_status setup(bench *b, const char *path, ponder_error *err)
     b->logits = calloc((size_t)b->batch * (size_t)c->vocab, sizeof *b->logits);
     if (!b->pages || !b->ids || !b->logits) return err_set(err, PONDER_ENOMEM, "out of memory");
     for (size_t i = 0; i < pages; i++) b->pages[i] = (uint32_t)i;
-    void *block;
-    TRY(mem_map(&block, READ_BYTES, err));
-    b->block = block;
-    memset(block, 1, READ_BYTES);
     return PONDER_OK;
 }
 
@@ -219,6 +220,9 @@ static costs count_costs(bench *b)
     double weights, kv;
     model_token_cost(b->m, (size_t)(b->depth + b->gen / 2), &k.weight_bytes, &k.kv_bytes, &k.macs, b->kv_type);
     model_token_cost(b->m, (size_t)(b->depth + b->prompt / 2), &weights, &kv, &k.prompt_macs, b->kv_type);
+    const model_config *c = model_config_of(b->m);
+    if (b->prompt > 0) /* the head is computed for the last token only */
+        k.prompt_macs -= (double)c->vocab * c->width * (b->prompt - 1) / b->prompt;
     /* a batch shares the weights; keys and values are each sequence's own */
     k.decode_limit = 1e9 * median(&b->read_gbps) * b->batch / (k.weight_bytes + b->batch * k.kv_bytes);
     k.prompt_limit = 1e9 * median(&b->int8_gops) / (2 * k.prompt_macs);
@@ -242,7 +246,7 @@ static void print_json(bench *b, const costs *k)
     json_stats(&w, "decode_tps", &b->decode_tps);
     json_key(&w, "load_ms"), json_f64(&w, 1e3 * b->load_s);
     json_key(&w, "weight_bytes"), json_i64(&w, (int64_t)model_weight_bytes(b->m));
-    json_key(&w, "resident_bytes"), json_i64(&w, (int64_t)mem_resident_bytes());
+    json_key(&w, "resident_bytes"), json_i64(&w, (int64_t)b->resident);
     json_key(&w, "token_bytes"), json_f64(&w, k->weight_bytes + k->kv_bytes);
     json_key(&w, "token_ops"), json_f64(&w, 2 * k->macs);
     json_key(&w, "limits"), json_open(&w, '{');
@@ -271,7 +275,7 @@ static void print_text(bench *b, const costs *k)
 {
     printf("%s, %s, %d threads, kv %s, load %.0f ms, resident %.2f GB\n", model_config_of(b->m)->name,
            cpu_level_name(model_kern(b->m)->cpu), b->threads, b->kv_name, 1e3 * b->load_s,
-           1e-9 * (double)mem_resident_bytes());
+           1e-9 * (double)b->resident);
     printf("limits   %.1f GB/s read, %.0f Gop/s int8, %.0f GFLOP/s bf16 (medians between the runs)\n",
            median(&b->read_gbps), median(&b->int8_gops), median(&b->bf16_gflops));
     printf("token    %.3f GB read at %d positions, %.2f Gop\n", 1e-9 * (k->weight_bytes + k->kv_bytes),
@@ -285,6 +289,11 @@ static ponder_status run_all(bench *b, const char *path, ponder_error *err)
     TRY(setup(b, path, err));
     if (b->depth > 0) TRY(fill(b, b->batch, 0, (size_t)b->depth, err));
     TRY(run_once(b, true, err));
+    b->resident = mem_resident_bytes();
+    void *block;
+    TRY(mem_map(&block, READ_BYTES, err));
+    b->block = block;
+    memset(block, 1, READ_BYTES);
     for (int r = 0; r < b->runs; r++) {
         measure_limits(b);
         TRY(run_once(b, false, err));

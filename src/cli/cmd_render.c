@@ -1,7 +1,6 @@
 /* ponder render: chat messages to the prompt a model sees.
  * SPDX-License-Identifier: MIT */
 #include "cli/jsonl.h"
-#include "text/text.h"
 
 typedef struct task {
     tokenizer *t;
@@ -13,8 +12,9 @@ static ponder_status put(task *k, const chat_prompt *p, buf *out, ponder_error *
 {
     tokens ids = {0};
     str text = buf_str(&p->text);
-    ponder_status st = k->safe ? tokenizer_encode_trusted(k->t, &ids, text, p->trusted, p->n_trusted, err)
-                               : tokenizer_encode(k->t, &ids, text, 0, err);
+    ponder_status st =
+        k->safe ? tokenizer_encode_trusted(k->t, &ids, text, p->trusted, p->n_trusted, err)
+                : tokenizer_encode(k->t, &ids, text, 0, err);
     json_writer w = {.out = out};
     json_open(&w, '{');
     json_key(&w, "text");
@@ -60,17 +60,20 @@ int cmd_render(int argc, char **argv)
     task k = {0};
     const char *template = NULL;
     const cli_option options[] = {
-        {"template", 0, CLI_TEXT, &template, "NAME", "a chat template other than the model's own", 0, 0},
-        {"safe", 0, CLI_FLAG, &k.safe, NULL, "ids with control tokens in messages left unrecognised", 0, 0},
+        {"template", 0, CLI_TEXT, &template, "NAME", "a chat template other than the model's own",
+         0, 0},
+        {"safe", 0, CLI_FLAG, &k.safe, NULL,
+         "ids with control tokens in messages left unrecognised", 0, 0},
         {0},
     };
     const cli_command command = {
         .usage = "render MODEL [--template NAME] < rows.jsonl",
-        .about = "Turns JSON lines {\"messages\", \"tools\"?, \"add_generation_prompt\"?, \"thinking\"?} into\n"
-                 "{\"text\", \"ids\"}: the prompt as the model's chat template writes it, and the ids of\n"
-                 "that whole text. With --safe the ids are those a server uses: what messages hold\n"
-                 "cannot become control tokens.",
-        .examples = "  echo '{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}' | ponder render model.gguf\n"
+        .about = "Turns JSON lines {\"messages\", \"tools\"?, \"add_generation_prompt\"?,\n"
+                 "\"thinking\"?} into {\"text\", \"ids\"}: the prompt as the model's chat template\n"
+                 "writes it, and the ids of that whole text. With --safe the ids are those a\n"
+                 "server uses: what messages hold cannot become control tokens.",
+        .examples = "  echo '{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}' | ponder "
+                    "render model.gguf\n"
                     "  ponder render DeepSeek-R1 --template deepseek_r1_0528 < rows.jsonl",
         .options = options,
         .max_args = 1,
@@ -79,12 +82,7 @@ int cmd_render(int argc, char **argv)
     ponder_error err;
     int status = cli_parse(&command, argc, argv, args);
     if (status >= 0) return status;
-    const char *path = args[0];
-    if (!path) {
-        err_set(&err, PONDER_EARG, "name a model: a .gguf file, a directory, or a tokenizer.json");
-        return cli_fail(argv[0], &err);
-    }
-    if (tokenizer_open(&k.t, path, &err) != PONDER_OK) return cli_fail(argv[0], &err);
+    if (cli_open_tokenizer(&k.t, args[0], &err) != PONDER_OK) return cli_fail(argv[0], &err);
     status = choose(&k, template, &err) == PONDER_OK ? cli_each_row(argv[0], row_of, &k)
                                                      : cli_fail(argv[0], &err);
     tokenizer_close(k.t);

@@ -1,7 +1,6 @@
 /* ponder tokenize: text to ids and ids to text.
  * SPDX-License-Identifier: MIT */
 #include "cli/jsonl.h"
-#include "text/text.h"
 
 typedef struct task {
     tokenizer *t;
@@ -9,7 +8,8 @@ typedef struct task {
     buf bytes, text;
 } task;
 
-static ponder_status encode(task *k, const json_t *row, const char *name, buf *out, ponder_error *err)
+static ponder_status encode(task *k, const json_t *row, const char *name, buf *out,
+                            ponder_error *err)
 {
     str text = STR("");
     bool plain = false, bos = false;
@@ -25,7 +25,8 @@ static ponder_status encode(task *k, const json_t *row, const char *name, buf *o
     return PONDER_OK;
 }
 
-static ponder_status decode(task *k, const json_t *row, const char *name, buf *out, ponder_error *err)
+static ponder_status decode(task *k, const json_t *row, const char *name, buf *out,
+                            ponder_error *err)
 {
     const json_t *ids = json_object_get(row, "ids");
     bool skip_special = false;
@@ -65,8 +66,8 @@ static ponder_status row_of(void *context, const json_t *row, const char *name, 
     bool text = json_is_string(json_object_get(row, "text"));
     bool ids = json_is_array(json_object_get(row, "ids"));
     if (text == ids)
-        return err_set(err, PONDER_EFORMAT, "%s: want either \"text\" (a string) or \"ids\" (a list)",
-                       name);
+        return err_set(err, PONDER_EFORMAT,
+                       "%s: want either \"text\" (a string) or \"ids\" (a list)", name);
     return text ? encode(context, row, name, out, err) : decode(context, row, name, out, err);
 }
 
@@ -74,10 +75,12 @@ int cmd_tokenize(int argc, char **argv)
 {
     static const cli_command command = {
         .usage = "tokenize MODEL < rows.jsonl",
-        .about = "Turns JSON lines {\"text\", \"plain\"?, \"bos\"?} into {\"ids\"}, and {\"ids\",\n"
-                 "\"skip_special\"?} into {\"text\", \"hex\"?}: hex are the bytes where they are not UTF-8.\n"
-                 "plain leaves added tokens such as <think> unrecognised. MODEL is a .gguf file, a\n"
-                 "Hugging Face directory, or a tokenizer.json.",
+        .about =
+            "Turns JSON lines {\"text\", \"plain\"?, \"bos\"?} into {\"ids\"}, and {\"ids\",\n"
+            "\"skip_special\"?} into {\"text\", \"hex\"?}: hex are the bytes where they are not "
+            "UTF-8.\n"
+            "plain leaves added tokens such as <think> unrecognised. MODEL is a .gguf file, a\n"
+            "Hugging Face directory, or a tokenizer.json.",
         .examples = "  echo '{\"text\":\"Hello\"}' | ponder tokenize model.gguf\n"
                     "  echo '{\"ids\":[0,19923]}' | ponder tokenize DeepSeek-R1/tokenizer.json",
         .max_args = 1,
@@ -87,12 +90,7 @@ int cmd_tokenize(int argc, char **argv)
     int status = cli_parse(&command, argc, argv, args);
     if (status >= 0) return status;
     task k = {0};
-    const char *path = args[0];
-    if (!path) {
-        err_set(&err, PONDER_EARG, "name a model: a .gguf file, a directory, or a tokenizer.json");
-        return cli_fail(argv[0], &err);
-    }
-    if (tokenizer_open(&k.t, path, &err) != PONDER_OK) return cli_fail(argv[0], &err);
+    if (cli_open_tokenizer(&k.t, args[0], &err) != PONDER_OK) return cli_fail(argv[0], &err);
     status = cli_each_row(argv[0], row_of, &k);
     tokenizer_close(k.t);
     tokens_free(&k.ids);

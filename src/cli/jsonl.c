@@ -24,8 +24,9 @@ static ponder_status answer(str line, size_t number, cli_row_fn *fn, void *conte
     snprintf(name, sizeof name, "line %zu", number);
     TRY(json_parse(&row, line, name, err));
     size_t before = out->n;
-    ponder_status st = json_is_object(row) ? fn(context, row, name, out, err)
-                                           : err_set(err, PONDER_EFORMAT, "%s: no JSON object", name);
+    ponder_status st = json_is_object(row)
+                           ? fn(context, row, name, out, err)
+                           : err_set(err, PONDER_EFORMAT, "%s: no JSON object", name);
     json_decref(row);
     if (st == PONDER_OK) buf_add_char(out, '\n');
     else if (!out->failed) out->n = before; /* no half answer */
@@ -46,7 +47,8 @@ int cli_each_row(const char *command, cli_row_fn *fn, void *context)
         if (s.n) st = answer(s, number, fn, context, &out, &err);
         if (st == PONDER_OK && out.n >= FLUSH_AT) st = put_out(&out, &err);
     }
-    if (st == PONDER_OK && ferror(stdin)) st = err_set(&err, PONDER_EIO, "stdin: %s", strerror(errno));
+    if (st == PONDER_OK && ferror(stdin))
+        st = err_set(&err, PONDER_EIO, "stdin: %s", strerror(errno));
     ponder_error late;
     ponder_status wrote = put_out(&out, &late);
     int status = CLI_DONE;
@@ -55,6 +57,20 @@ int cli_each_row(const char *command, cli_row_fn *fn, void *context)
     buf_free(&out);
     free(line);
     return status;
+}
+
+ponder_status cli_open_tokenizer(tokenizer **out, const char *model, ponder_error *err)
+{
+    char *path;
+    *out = NULL;
+    if (!model)
+        return err_set(err, PONDER_EARG,
+                       "name a model: a .gguf file, a directory, a tokenizer.json, or "
+                       "a name that `ponder list` shows");
+    TRY(cli_find_model(&path, model, err));
+    ponder_status st = tokenizer_open(out, path, err);
+    free(path);
+    return st;
 }
 
 void cli_put_ids(buf *out, const int32_t *ids, size_t n)

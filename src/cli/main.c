@@ -6,6 +6,7 @@ static const struct command {
     const char *name, *summary;
     cli_fn *run;
 } COMMANDS[] = {
+    {"run", "answer a question, or chat", cmd_run},
     {"show", "what a model file holds", cmd_show},
     {"bench", "how fast a model runs here", cmd_bench},
     {"tokenize", "text to token ids and back", cmd_tokenize},

@@ -37,6 +37,12 @@ static bool store(const cli_option *o, const char *text)
     switch (o->kind) {
     case CLI_FLAG: *(bool *)o->out = true; return true;
     case CLI_TEXT: *(const char **)o->out = text; return true;
+    case CLI_TEXTS: {
+        cli_texts *all = o->out;
+        if (all->n == COUNT_OF(all->p)) return false;
+        all->p[all->n++] = text;
+        return true;
+    }
     case CLI_INT: {
         long v = strtol(text, &end, 10);
         if (end == text || *end || errno || v < INT32_MIN || v > INT32_MAX) return false;
@@ -63,6 +69,10 @@ static bool store(const cli_option *o, const char *text)
 
 static int bad_value(const char *command, const cli_option *o, const char *text)
 {
+    if (o->kind == CLI_TEXTS) {
+        fprintf(stderr, "ponder %s: --%s \"%s\": given too often\n", command, o->name, text);
+        return CLI_USAGE;
+    }
     fprintf(stderr, "ponder %s: --%s \"%s\": want a number", command, o->name, text);
     if (o->min != 0 || o->max != 0) fprintf(stderr, " from %g to %g", o->min, o->max);
     fputc('\n', stderr);

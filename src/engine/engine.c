@@ -13,12 +13,13 @@ const char *engine_finish_name(enum engine_finish f)
     return NAMES[f];
 }
 
-/* ---- memory ---------------------------------------------------------------------------------------- */
+/* ---- memory ---------------------------------------------------------------------------------- */
 
 static double mb(size_t bytes) { return (double)bytes * 1e-6; }
 
 /* How many pages, and how long a context they allow. */
-static ponder_status size_cache(engine *e, const engine_options *o, size_t *pages, ponder_error *err)
+static ponder_status size_cache(engine *e, const engine_options *o, size_t *pages,
+                                ponder_error *err)
 {
     const model_config *c = model_config_of(e->m);
     size_t page = model_kv_page_bytes(c, o->kv), trained = (size_t)c->context;
@@ -34,12 +35,12 @@ static ponder_status size_cache(engine *e, const engine_options *o, size_t *page
     size_t fit = (o->kv_bytes ? o->kv_bytes : room) / page;
     size_t least = o->context ? o->context : size_min(trained, SMALLEST_CONTEXT);
     if (size_ceil_div(least, KERN_PAGE) > fit)
-        return err_set(err, PONDER_ELIMIT,
-                       "a context of %zu takes %.1f MB of keys and values (%.1f KB a token), and %.1f MB "
-                       "can be had: at most %zu positions fit; a smaller type for them takes less",
-                       least, mb(size_ceil_div(least, KERN_PAGE) * page),
-                       (double)page / KERN_PAGE * 1e-3, mb(o->kv_bytes ? o->kv_bytes : room),
-                       fit * KERN_PAGE);
+        return err_set(
+            err, PONDER_ELIMIT,
+            "a context of %zu takes %.1f MB of keys and values (%.1f KB a token), and %.1f MB "
+            "can be had: at most %zu positions fit; a smaller type for them takes less",
+            least, mb(size_ceil_div(least, KERN_PAGE) * page), (double)page / KERN_PAGE * 1e-3,
+            mb(o->kv_bytes ? o->kv_bytes : room), fit * KERN_PAGE);
     e->context = o->context ? o->context : size_min(trained, fit * KERN_PAGE);
     e->table_pages = size_ceil_div(e->context, KERN_PAGE);
     *pages = size_min(fit, e->max_seqs * e->table_pages);
@@ -62,15 +63,17 @@ static bool place(engine *e, arena *a, size_t pages)
     engine_bias *biases = arena_new(a, engine_bias, n * ENGINE_BIASES);
     uint32_t *counts = arena_new(a, uint32_t, n * e->vocab);
     int32_t *seen = arena_new(a, int32_t, n * e->vocab);
-    float *weights = arena_new(a, float, threads * e->vocab);
-    if (!a->base || !weights) return weights;
+    sampler counted;
+    bool ok = seen;
+    for (size_t i = 0; i < threads; i++)
+        ok = sampler_place(a->base ? &e->samplers[i] : &counted, e->vocab, a) && ok;
+    if (!a->base || !ok) return ok;
     for (size_t i = 0; i < n; i++) {
         e->seqs[i].ids = ids + i * e->context;
         e->seqs[i].table = tables + i * e->table_pages;
         e->seqs[i].bias = biases + i * ENGINE_BIASES;
         e->seqs[i].past = (history){counts + i * e->vocab, seen + i * e->vocab, 0};
     }
-    for (size_t i = 0; i < threads; i++) e->samplers[i].w = weights + i * e->vocab;
     return true;
 }
 
@@ -146,15 +149,18 @@ void engine_close(engine *e)
 
 engine_state engine_state_of(const engine *e)
 {
-    engine_state s = {.context = e->context, .page_bytes = e->kv.page_bytes, .pages = e->pages.count,
+    engine_state s = {.context = e->context,
+                      .page_bytes = e->kv.page_bytes,
+                      .pages = e->pages.count,
                       .pages_held = e->pages.count - pages_ready(&e->pages),
-                      .pages_cached = e->pages.n_cached, .preempted = e->preempted};
+                      .pages_cached = e->pages.n_cached,
+                      .preempted = e->preempted};
     for (size_t i = 0; i < e->n_live; i++)
         *(e->order[i]->state == SEQ_RUNNING ? &s.running : &s.waiting) += 1;
     return s;
 }
 
-/* ---- requests -------------------------------------------------------------------------------------- */
+/* ---- requests -------------------------------------------------------------------------------- */
 
 static ponder_status check_sampling(const engine *e, const engine_sampling *o, ponder_error *err)
 {
@@ -171,11 +177,13 @@ static ponder_status check_sampling(const engine *e, const engine_sampling *o, p
     if (!isfinite(o->presence) || !isfinite(o->frequency))
         return err_set(err, PONDER_EARG, "presence and frequency penalties must be numbers");
     if (o->n_bias > ENGINE_BIASES)
-        return err_set(err, PONDER_ELIMIT, "%zu logit biases: at most %d", o->n_bias, ENGINE_BIASES);
+        return err_set(err, PONDER_ELIMIT, "%zu logit biases: at most %d", o->n_bias,
+                       ENGINE_BIASES);
     for (size_t i = 0; i < o->n_bias; i++)
         if (o->bias[i].id < 0 || (size_t)o->bias[i].id >= e->vocab || isnan(o->bias[i].bias) ||
             o->bias[i].bias == INFINITY)
-            return err_set(err, PONDER_EARG, "logit bias of token %d: want a number, for a token below %zu",
+            return err_set(err, PONDER_EARG,
+                           "logit bias of token %d: want a number, for a token below %zu",
                            o->bias[i].id, e->vocab);
     return PONDER_OK;
 }
@@ -201,21 +209,26 @@ static ponder_status check(const engine *e, const engine_request *r, ponder_erro
     if (!r->event) return err_set(err, PONDER_EARG, "the request has no event function");
     if (r->n_prompt >= e->context)
         return err_set(err, PONDER_ELIMIT,
-                       "the prompt has %zu tokens and the context %zu positions, of which an answer needs some",
+                       "the prompt has %zu tokens and the context %zu positions, of which an "
+                       "answer needs some",
                        r->n_prompt, e->context);
     for (size_t i = 0; i < r->n_prompt; i++)
         if (r->prompt[i] < 0 || (size_t)r->prompt[i] >= e->vocab)
-            return err_set(err, PONDER_EARG, "token %d at position %zu: the model has %zu", r->prompt[i],
-                           i, e->vocab);
+            return err_set(err, PONDER_EARG, "token %d at position %zu: the model has %zu",
+                           r->prompt[i], i, e->vocab);
     if (r->tops < 0 || r->tops > ENGINE_TOPS)
-        return err_set(err, PONDER_EARG, "%d top log-probabilities: want 0 to %d", r->tops, ENGINE_TOPS);
+        return err_set(err, PONDER_EARG, "%d top log-probabilities: want 0 to %d", r->tops,
+                       ENGINE_TOPS);
     TRY(check_stops(r, err));
     return check_sampling(e, &r->sampling, err);
 }
 
 static void start(engine *e, seq *s, const engine_request *r, size_t choice)
 {
-    seq fresh = {.ids = s->ids, .table = s->table, .bias = s->bias, .past = s->past,
+    seq fresh = {.ids = s->ids,
+                 .table = s->table,
+                 .bias = s->bias,
+                 .past = s->past,
                  .split.held = s->split.held};
     *s = fresh;
     buf_clear(&s->split.held);
@@ -249,8 +262,8 @@ ponder_status engine_submit(engine *e, const engine_request *r, uint64_t *id, po
     size_t choices = r->choices ? r->choices : 1;
     TRY(check(e, r, err));
     if (choices > e->max_seqs - e->n_live)
-        return err_set(err, PONDER_ELIMIT, "%zu more answers at once: %zu of %zu are at work", choices,
-                       e->n_live, e->max_seqs);
+        return err_set(err, PONDER_ELIMIT, "%zu more answers at once: %zu of %zu are at work",
+                       choices, e->n_live, e->max_seqs);
     seq *leader = NULL, *s = e->seqs;
     e->requests++;
     for (size_t c = 0; c < choices; c++, s++) {

@@ -2,9 +2,10 @@
  * SPDX-License-Identifier: MIT
  *
  * run[p] is the number of newest tokens that each equal the one p places before: the newest
- * run[p] + p tokens have period p. A token costs one comparison per period, so the work is linear. A
- * loop is a stretch that repeats at least three times and is `limit` tokens long: a ruler, a table of
- * zeros, a refrain stay below both; a list whose lines differ in a number has no period at all. */
+ * run[p] + p tokens have period p. A token costs one comparison per period, so the work is linear.
+ * A loop is a stretch that repeats at least three times and is `limit` tokens long: a ruler, a
+ * table of zeros, a refrain stay below both; a list whose lines differ in a number has no period at
+ * all. */
 #include "engine/engine_int.h"
 
 void loop_reset(loop_guard *g) { memset(g, 0, sizeof *g); }

@@ -105,17 +105,15 @@ void pages_hold(page_pool *p, uint32_t i)
 void pages_drop(page_pool *p, uint32_t i)
 {
     if (--p->page[i].refs) return;
-    if (p->page[i].name)
-        old_append(p, i);
-    else
-        p->free_list[p->n_free++] = i;
+    if (p->page[i].name) old_append(p, i);
+    else p->free_list[p->n_free++] = i;
 }
 
 uint32_t pages_find(const page_pool *p, uint64_t parent, const int32_t *ids)
 {
     uint32_t i = *bucket_of(p, parent, ids);
-    while (i != PAGE_NONE && (p->page[i].parent != parent ||
-                              memcmp(p->page[i].ids, ids, sizeof p->page[i].ids) != 0))
+    while (i != PAGE_NONE &&
+           (p->page[i].parent != parent || memcmp(p->page[i].ids, ids, sizeof p->page[i].ids) != 0))
         i = p->page[i].next;
     return i;
 }

@@ -19,7 +19,8 @@ static void extend(chat_prompt *p, const char *text)
 
 /* R1 closes a thought by "</think>" and an empty line; an empty one is "<think>\n\n</think>\n\n"
  * (README of DeepSeek-R1, "usage recommendations"). V3.1's prompt has marks without line breaks. */
-static void set_thinking(chat_prompt *p, enum chat_part *begin, chat_template c, enum engine_think think)
+static void set_thinking(chat_prompt *p, enum chat_part *begin, chat_template c,
+                         enum engine_think think)
 {
     bool closed = c == CHAT_DEEPSEEK_V3_1 && !p->opens_thinking;
     *begin = p->opens_thinking ? CHAT_REASONING : closed ? CHAT_ANSWER : CHAT_START;

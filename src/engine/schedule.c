@@ -5,9 +5,9 @@
  * prompt. Sequences that generate always take part; the rest of the batch is shared evenly by the
  * others, so that a short prompt does not wait behind a long one.
  *
- * When pages run out, the youngest sequence gives its pages back and is computed again later: the law
- * of batch invariance makes that invisible in what it says. The oldest sequence never gives way and
- * there are pages for a whole context, so something always advances. */
+ * When pages run out, the youngest sequence gives its pages back and is computed again later: the
+ * law of batch invariance makes that invisible in what it says. The oldest sequence never gives way
+ * and there are pages for a whole context, so something always advances. */
 #include "engine/engine_int.h"
 
 static size_t pages_for(size_t positions) { return size_ceil_div(positions, KERN_PAGE); }
@@ -71,8 +71,8 @@ static void name_pages(engine *e, seq *s)
     }
 }
 
-/* Lets waiting sequences in, oldest first, while there is room for all they know and a page for each
- * of those that generate. */
+/* Lets waiting sequences in, oldest first, while there is room for all they know and a page for
+ * each of those that generate. */
 static void admit(engine *e)
 {
     size_t promised = 0, running = 0;
@@ -101,7 +101,8 @@ static void admit(engine *e)
 
 static void copy_page(engine *e, uint32_t to, uint32_t from)
 {
-    memcpy(e->kv.base + to * e->kv.page_bytes, e->kv.base + from * e->kv.page_bytes, e->kv.page_bytes);
+    memcpy(e->kv.base + to * e->kv.page_bytes, e->kv.base + from * e->kv.page_bytes,
+           e->kv.page_bytes);
 }
 
 /* Gives s pages of its own for the next q positions; how many of these could be had. */
@@ -153,10 +154,8 @@ static size_t plan(engine *e)
         s->quota = 0;
         if (s->state != SEQ_RUNNING) continue;
         adopt(e, s);
-        if (s->n - s->done == 1)
-            left--;
-        else
-            sharers++;
+        if (s->n - s->done == 1) left--;
+        else sharers++;
     }
     for (size_t i = 0; i < e->n_live; i++) {
         seq *s = e->order[i];
@@ -170,8 +169,11 @@ static size_t plan(engine *e)
         if (rest > 1) left -= s->quota;
         if (s->quota == 0) continue;
         bool whole = s->quota == rest;
-        e->spans[n] = (model_span){.ids = s->ids + s->done, .n = s->quota, .pos = s->done,
-                                   .pages = s->table, .want = whole ? 1 : 0,
+        e->spans[n] = (model_span){.ids = s->ids + s->done,
+                                   .n = s->quota,
+                                   .pos = s->done,
+                                   .pages = s->table,
+                                   .want = whole ? 1 : 0,
                                    .logits = whole ? e->logits + n * e->vocab : NULL};
         n++;
     }
@@ -227,8 +229,8 @@ static void pick(void *arg, size_t begin, size_t end, int worker)
         struct pick_job *j = &e->picks[i];
         const seq *s = j->s;
         double u = rng_uniform(s->sampling.seed, s->choice, s->n, RNG_SAMPLE);
-        j->ok = sampler_pick(&e->samplers[worker], e->k, j->logits, e->vocab, &s->sampling, &s->past,
-                             seq_nudge(e, s), u, &j->got);
+        j->ok = sampler_pick(&e->samplers[worker], e->k, j->logits, e->vocab, &s->sampling,
+                             &s->past, seq_nudge(e, s), u, &j->got);
     }
 }
 
@@ -243,10 +245,8 @@ ponder_status engine_step(engine *e, ponder_error *err)
     pool_run(e->pool, e->n_picks, 1, pick, e);
     for (size_t i = 0; i < e->n_picks; i++) {
         struct pick_job *j = &e->picks[i];
-        if (j->ok)
-            seq_accept(e, j->s, j->got.id, &j->got);
-        else
-            seq_finish(e, j->s, ENGINE_BROKEN, -1);
+        if (j->ok) seq_accept(e, j->s, j->got.id, &j->got);
+        else seq_finish(e, j->s, ENGINE_BROKEN, -1);
     }
     compact(e);
     return PONDER_OK;

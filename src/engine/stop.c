@@ -1,9 +1,9 @@
 /* Stop strings in text that arrives in pieces.
  * SPDX-License-Identifier: MIT
  *
- * Each string runs its own Knuth-Morris-Pratt automaton. The longest prefix that any of them has seen
- * is the text that may still become a stop string; it is held back, everything before it goes out.
- * The match that ends first wins; of those that end together, the longest. */
+ * Each string runs its own Knuth-Morris-Pratt automaton. The longest prefix that any of them has
+ * seen is the text that may still become a stop string; it is held back, everything before it goes
+ * out. The match that ends first wins; of those that end together, the longest. */
 #include "engine/engine_int.h"
 
 bool stop_set(stopper *s, const str *stop, size_t n)
@@ -11,7 +11,8 @@ bool stop_set(stopper *s, const str *stop, size_t n)
     *s = (stopper){.n = 0};
     size_t used = 0;
     for (size_t i = 0; i < n; i++) {
-        if (n > ENGINE_STOPS || stop[i].n == 0 || stop[i].n > ENGINE_STOP_BYTES - used) return false;
+        if (n > ENGINE_STOPS || stop[i].n == 0 || stop[i].n > ENGINE_STOP_BYTES - used)
+            return false;
         char *p = s->bytes + used;
         uint16_t *fail = s->fail + used;
         memcpy(p, stop[i].p, stop[i].n);

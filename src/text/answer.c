@@ -120,7 +120,8 @@ void chat_splitter_free(chat_splitter *s)
     *s = (chat_splitter){0};
 }
 
-/* ---- tool calls ------------------------------------------------------------------------------------ */
+/* ---- tool calls
+ * ------------------------------------------------------------------------------------ */
 
 static str trim(str s)
 {
@@ -159,8 +160,7 @@ bool chat_next_call(str calls, size_t *at, chat_called *out)
         /* With a type in front, the name ends its line and the arguments are fenced. */
         if (line && unfence(&body))
             *out = (chat_called){trim((str){tail.p, (size_t)(line - tail.p)}), body};
-        else
-            *out = (chat_called){head, trim(tail)};
+        else *out = (chat_called){head, trim(tail)};
         return true;
     }
 }

@@ -1,5 +1,5 @@
-/* Chat prompts: the templates by name, and those that are simple. DeepSeek's are in chat_deepseek.c.
- * SPDX-License-Identifier: MIT
+/* Chat prompts: the templates by name, and those that are simple. DeepSeek's are in
+ * chat_deepseek.c. SPDX-License-Identifier: MIT
  *
  * Sources: qwen2_5, llama3: chat_template in the models' tokenizer_config.json; smollm2: that of
  * HuggingFaceTB/SmolLM2-135M-Instruct; chatml: openai/openai-python chatml.md. Each renders what
@@ -55,7 +55,9 @@ chat_template chat_template_detect(const tokenizer *t, str jinja)
     if (has(jinja, "<｜Assistant｜>")) return detect_deepseek(jinja);
     if (has(jinja, "<|start_header_id|>")) return CHAT_LLAMA3;
     if (has(jinja, "<|im_start|>"))
-        return has(jinja, "You are Qwen") ? CHAT_QWEN2_5 : has(jinja, "SmolLM") ? CHAT_SMOLLM2 : CHAT_CHATML;
+        return has(jinja, "You are Qwen") ? CHAT_QWEN2_5
+               : has(jinja, "SmolLM")     ? CHAT_SMOLLM2
+                                          : CHAT_CHATML;
     if (has(jinja, "'User: '") && has(jinja, "'Assistant:")) return CHAT_DEEPSEEK_V2;
     if (jinja.n) return CHAT_NONE;
     if (tokenizer_find(t, STR("<｜Assistant｜>")) >= 0)
@@ -64,7 +66,7 @@ chat_template chat_template_detect(const tokenizer *t, str jinja)
     return tokenizer_find(t, STR("<|im_start|>")) >= 0 ? CHAT_CHATML : CHAT_NONE;
 }
 
-/* ---- writing ----------------------------------------------------------------------------------- */
+/* ---- writing -------------------------------------------------------------------------------- */
 
 void chat_text(chat_prompt *p, str s) { buf_add_str(&p->text, s); }
 
@@ -107,7 +109,8 @@ static ponder_status need_content(const chat_request *r, ponder_error *err)
     return PONDER_OK;
 }
 
-/* ---- ChatML and Qwen ------------------------------------------------------------------------------ */
+/* ---- ChatML and Qwen
+ * ------------------------------------------------------------------------------ */
 
 static void chatml_turn(chat_prompt *p, str role, str content)
 {
@@ -121,8 +124,9 @@ static void chatml_turn(chat_prompt *p, str role, str content)
 static void chatml(chat_prompt *p, const chat_request *r, bool smollm)
 {
     if (smollm && r->n_messages && !chat_is(&r->messages[0], "system"))
-        chat_mark(p, STR("<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by "
-                         "Hugging Face<|im_end|>\n"));
+        chat_mark(p,
+                  STR("<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by "
+                      "Hugging Face<|im_end|>\n"));
     for (size_t i = 0; i < r->n_messages; i++)
         chatml_turn(p, r->messages[i].role, r->messages[i].content);
     if (r->generation_prompt) chat_mark(p, STR("<|im_start|>assistant\n"));
@@ -135,17 +139,19 @@ static void qwen_system(chat_prompt *p, const chat_request *r)
     if (own) chat_text(p, r->messages[0].content);
     else chat_mark(p, STR("You are Qwen, created by Alibaba Cloud. You are a helpful assistant."));
     if (r->n_tools) {
-        chat_mark(p, STR("\n\n# Tools\n\nYou may call one or more functions to assist with the user "
-                         "query.\n\nYou are provided with function signatures within <tools></tools> "
-                         "XML tags:\n<tools>"));
+        chat_mark(p,
+                  STR("\n\n# Tools\n\nYou may call one or more functions to assist with the user "
+                      "query.\n\nYou are provided with function signatures within <tools></tools> "
+                      "XML tags:\n<tools>"));
         for (size_t i = 0; i < r->n_tools; i++) {
             chat_mark(p, STR("\n"));
             chat_text(p, r->tools[i]);
         }
-        chat_mark(p, STR("\n</tools>\n\nFor each function call, return a json object with function "
-                         "name and arguments within <tool_call></tool_call> XML tags:\n<tool_call>\n"
-                         "{\"name\": <function-name>, \"arguments\": <args-json-object>}\n"
-                         "</tool_call>"));
+        chat_mark(p,
+                  STR("\n</tools>\n\nFor each function call, return a json object with function "
+                      "name and arguments within <tool_call></tool_call> XML tags:\n<tool_call>\n"
+                      "{\"name\": <function-name>, \"arguments\": <args-json-object>}\n"
+                      "</tool_call>"));
     }
     chat_mark(p, STR("<|im_end|>\n"));
 }
@@ -182,13 +188,15 @@ static void qwen(chat_prompt *p, const chat_request *r)
             chat_mark(p, STR("\n<tool_response>\n"));
             chat_text(p, m->content);
             chat_mark(p, STR("\n</tool_response>"));
-            if (i + 1 == r->n_messages || !chat_is(m + 1, "tool")) chat_mark(p, STR("<|im_end|>\n"));
+            if (i + 1 == r->n_messages || !chat_is(m + 1, "tool"))
+                chat_mark(p, STR("<|im_end|>\n"));
         }
     }
     if (r->generation_prompt) chat_mark(p, STR("<|im_start|>assistant\n"));
 }
 
-/* ---- Llama 3 -------------------------------------------------------------------------------------- */
+/* ---- Llama 3
+ * -------------------------------------------------------------------------------------- */
 
 /* Length of the white space at s as Python's str.strip sees it, or 0. Jinja's `trim` is that. */
 static size_t blank(const char *s, size_t n)
@@ -234,7 +242,7 @@ static void llama3(chat_prompt *p, const chat_request *r, str bos)
         chat_mark(p, STR("<|start_header_id|>assistant<|end_header_id|>\n\n"));
 }
 
-/* ---- the door ----------------------------------------------------------------------------------- */
+/* ---- the door ------------------------------------------------------------------------------- */
 
 ponder_status chat_render(chat_prompt *out, chat_template c, const chat_request *r, str bos,
                           ponder_error *err)

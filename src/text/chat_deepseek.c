@@ -1,24 +1,24 @@
 /* DeepSeek's chat templates.
  * SPDX-License-Identifier: MIT
  *
- * Sources: chat_template in tokenizer_config.json of DeepSeek-V2-Lite-Chat, DeepSeek-V3, DeepSeek-R1,
- * R1-Distill, R1-0528 (as in R1-0528-Qwen3-8B) and DeepSeek-V3.1. Their defects are kept, because the
- * models were trained and served with them: V3 and the distills close a list of calls only from the
- * second call on (and again at each further one), and except in R1-0528 and V3.1 the openings of
- * calls and outputs appear once in a conversation, not once a round. */
+ * Sources: chat_template in tokenizer_config.json of DeepSeek-V2-Lite-Chat, DeepSeek-V3,
+ * DeepSeek-R1, R1-Distill, R1-0528 (as in R1-0528-Qwen3-8B) and DeepSeek-V3.1. Their defects are
+ * kept, because the models were trained and served with them: V3 and the distills close a list of
+ * calls only from the second call on (and again at each further one), and except in R1-0528 and
+ * V3.1 the openings of calls and outputs appear once in a conversation, not once a round. */
 #include "text/chat_int.h"
 
-#define ASSISTANT "<｜Assistant｜>"
-#define EOS "<｜end▁of▁sentence｜>"
-#define CALLS_BEGIN "<｜tool▁calls▁begin｜>"
-#define CALLS_END "<｜tool▁calls▁end｜>"
-#define CALL_BEGIN "<｜tool▁call▁begin｜>"
-#define CALL_END "<｜tool▁call▁end｜>"
+#define ASSISTANT     "<｜Assistant｜>"
+#define EOS           "<｜end▁of▁sentence｜>"
+#define CALLS_BEGIN   "<｜tool▁calls▁begin｜>"
+#define CALLS_END     "<｜tool▁calls▁end｜>"
+#define CALL_BEGIN    "<｜tool▁call▁begin｜>"
+#define CALL_END      "<｜tool▁call▁end｜>"
 #define OUTPUTS_BEGIN "<｜tool▁outputs▁begin｜>"
-#define OUTPUTS_END "<｜tool▁outputs▁end｜>"
-#define OUTPUT_BEGIN "<｜tool▁output▁begin｜>"
-#define OUTPUT_END "<｜tool▁output▁end｜>"
-#define SEP "<｜tool▁sep｜>"
+#define OUTPUTS_END   "<｜tool▁outputs▁end｜>"
+#define OUTPUT_BEGIN  "<｜tool▁output▁begin｜>"
+#define OUTPUT_END    "<｜tool▁output▁end｜>"
+#define SEP           "<｜tool▁sep｜>"
 
 /* How V3, R1, R1-0528 and the distills differ. */
 typedef struct style {
@@ -26,26 +26,28 @@ typedef struct style {
     bool calls_if_silent; /* calls count only where content is null; else wherever the key is */
     bool close_each;      /* calls are closed after each call but the first; else once */
     bool drops_thinking;
-    bool answers_early;   /* the assistant mark comes with the user's turn, and rounds are reset */
-    bool glued_outputs;   /* no line break between tool outputs */
-    str prompt;           /* where the answer begins */
+    bool answers_early; /* the assistant mark comes with the user's turn, and rounds are reset */
+    bool glued_outputs; /* no line break between tool outputs */
+    str prompt;         /* where the answer begins */
 } style;
 
 static style style_of(chat_template c)
 {
     switch (c) {
     case CHAT_DEEPSEEK_R1:
-        return (style){.drops_thinking = true, .glued_outputs = true,
-                       .prompt = STR(ASSISTANT "<think>\n")};
+        return (style){
+            .drops_thinking = true, .glued_outputs = true, .prompt = STR(ASSISTANT "<think>\n")};
     case CHAT_DEEPSEEK_R1_0528:
         return (style){.drops_thinking = true, .answers_early = true, .prompt = STR(ASSISTANT)};
     case CHAT_R1_DISTILL:
     case CHAT_R1_DISTILL_JAN:
-        return (style){.last_system = true, .calls_if_silent = true, .close_each = true,
+        return (style){.last_system = true,
+                       .calls_if_silent = true,
+                       .close_each = true,
                        .drops_thinking = true,
-                       .prompt = c == CHAT_R1_DISTILL ? STR(ASSISTANT "<think>\n") : STR(ASSISTANT)};
-    default:
-        return (style){.calls_if_silent = true, .close_each = true, .prompt = STR(ASSISTANT)};
+                       .prompt =
+                           c == CHAT_R1_DISTILL ? STR(ASSISTANT "<think>\n") : STR(ASSISTANT)};
+    default: return (style){.calls_if_silent = true, .close_each = true, .prompt = STR(ASSISTANT)};
     }
 }
 
@@ -78,7 +80,8 @@ static void write_call(chat_prompt *p, const chat_call *c)
     chat_mark(p, STR("\n```" CALL_END));
 }
 
-static void write_calls(chat_prompt *p, const style *y, state *s, const chat_message *m, str content)
+static void write_calls(chat_prompt *p, const style *y, state *s, const chat_message *m,
+                        str content)
 {
     if (y->answers_early) {
         if (s->is_tool) chat_mark(p, STR(OUTPUTS_END));
@@ -154,7 +157,7 @@ static void classic(chat_prompt *p, const style *y, const chat_request *r, str b
     if (r->generation_prompt && !s.is_tool && !s.is_last_user) chat_mark(p, y->prompt);
 }
 
-/* ---- V3.1 --------------------------------------------------------------------------------------- */
+/* ---- V3.1 ----------------------------------------------------------------------------------- */
 
 static void v31_calls(chat_prompt *p, state *s, const chat_message *m)
 {
@@ -218,7 +221,8 @@ static void v31(chat_prompt *p, const chat_request *r, str bos)
     if (!r->thinking) chat_mark(p, STR("</think>"));
 }
 
-/* ---- V2 ------------------------------------------------------------------------------------------ */
+/* ---- V2
+ * ------------------------------------------------------------------------------------------ */
 
 static void v2(chat_prompt *p, const chat_request *r, str bos)
 {

@@ -10,7 +10,8 @@
 
 enum { MAX_DEPTH = 64, MAX_ITEMS = 1 << 20 };
 
-/* ---- json.dumps ----------------------------------------------------------------------------------- */
+/* ---- json.dumps
+ * ----------------------------------------------------------------------------------- */
 
 static void dump_str(buf *b, str s)
 {
@@ -39,8 +40,7 @@ static void dump_real(buf *b, double v)
     int exponent = atoi(strchr(text, 'e') + 1);
     if (exponent >= -4 && exponent < 16)
         buf_printf(b, "%.*f", digits > exponent ? digits - exponent : 1, v);
-    else
-        buf_add_str(b, str_of(text));
+    else buf_add_str(b, str_of(text));
 }
 
 static bool dump(buf *b, json_t *v, int depth)
@@ -78,7 +78,7 @@ static bool dump(buf *b, json_t *v, int depth)
     return false;
 }
 
-/* ---- reading ----------------------------------------------------------------------------------- */
+/* ---- reading -------------------------------------------------------------------------------- */
 
 typedef struct reader {
     chat_json *out;
@@ -140,7 +140,8 @@ static ponder_status read_message(reader *r, const json_t *m, chat_message *out,
     out->has_content = content && !json_is_null(content);
     if (json_is_string(content)) out->content = json_str(content);
     else if (json_is_array(content)) TRY(read_parts(r, content, &out->content));
-    else if (out->has_content) return wrong(r, "a content must be a string, a list of texts, or null");
+    else if (out->has_content)
+        return wrong(r, "a content must be a string, a list of texts, or null");
     if (!calls || json_is_null(calls)) return PONDER_OK;
     if (!json_is_array(calls)) return wrong(r, "\"tool_calls\" must be a list");
     out->calls = *call;
@@ -169,9 +170,11 @@ static ponder_status read_request(reader *r, const json_t *row)
 {
     chat_json *o = r->out;
     chat_request *q = &o->request;
-    const json_t *messages = json_object_get(row, "messages"), *tools = json_object_get(row, "tools");
+    const json_t *messages = json_object_get(row, "messages"),
+                 *tools = json_object_get(row, "tools");
     if (!json_is_array(messages)) return wrong(r, "no list of \"messages\"");
-    if (tools && !json_is_null(tools) && !json_is_array(tools)) return wrong(r, "\"tools\" must be a list");
+    if (tools && !json_is_null(tools) && !json_is_array(tools))
+        return wrong(r, "\"tools\" must be a list");
     TRY(json_field_bool(row, r->name, "add_generation_prompt", &q->generation_prompt, r->err));
     TRY(json_field_bool(row, r->name, "thinking", &q->thinking, r->err));
     TRY(reserve(r, messages, tools));

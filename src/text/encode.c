@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: MIT
  *
  * Added tokens are found in two passes as in the reference: those with "normalized": false in the
- * text as it stands, the others in the normalised text between them; leftmost first, then longest. */
+ * text as it stands, the others in the normalised text between them; leftmost, then longest. */
 #include "text/text_int.h"
 
 #include <stdlib.h>
@@ -83,7 +83,7 @@ static ponder_status split_valid(encoder *e, str s)
     return pretok_split(e, (str){s.p + from, s.n - from});
 }
 
-/* ---- sections: what stands between added tokens ------------------------------------------------ */
+/* ---- sections: what stands between added tokens --------------------------------------------- */
 
 typedef ponder_status section_fn(encoder *e, str s, spans trusted);
 
@@ -140,8 +140,7 @@ static ponder_status second_pass(encoder *e, str s, spans trusted)
         return cut(e, list, s, trusted, normalized);
     buf b = {0};
     ponder_status st = normal_form(&b, e->t->form, s, e->err);
-    if (st == PONDER_OK)
-        st = cut(e, list, buf_str(&b), (spans){&(text_span){0, b.n}, 1}, as_it_is);
+    if (st == PONDER_OK) st = cut(e, list, buf_str(&b), (spans){&(text_span){0, b.n}, 1}, as_it_is);
     buf_free(&b);
     return st;
 }
@@ -161,6 +160,7 @@ ponder_status tokenizer_encode_trusted(const tokenizer *t, tokens *out, str text
     if (st != PONDER_OK) out->n = before;
     pretok_end(&e);
     free(e.symbol);
+    free(e.pair);
     free(e.heap);
     return st;
 }

@@ -12,7 +12,8 @@ static ponder_status array_of(const fmt_model *m, const char *key, bool strings,
 {
     *out = fmt_value_find(m, key);
     if (!*out)
-        return err_set(err, PONDER_EFORMAT, "%s: no %s; the file has no tokenizer", fmt_path(m), key);
+        return err_set(err, PONDER_EFORMAT, "%s: no %s; the file has no tokenizer", fmt_path(m),
+                       key);
     if ((*out)->type != FMT_ARRAY || ((*out)->item == FMT_STRING) != strings)
         return err_set(err, PONDER_EFORMAT, "%s: %s is no list of %s", fmt_path(m), key,
                        strings ? "strings" : "numbers");
@@ -29,8 +30,7 @@ static ponder_status add_tokens(tokenizer *t, const fmt_value *names, const fmt_
         if (types && !fmt_item_i64(types, (uint64_t)id, &type)) type = TYPE_NORMAL;
         if (type == TYPE_CONTROL || type == TYPE_USER)
             TRY(vocab_add_added(t, id, name, type == TYPE_CONTROL ? TOKEN_SPECIAL : 0, err));
-        else
-            TRY(vocab_add(t, id, name, err));
+        else TRY(vocab_add(t, id, name, err));
     }
     return PONDER_OK;
 }
@@ -96,8 +96,10 @@ ponder_status load_gguf(tokenizer **out, const fmt_model *m, ponder_error *err)
     *out = NULL;
     TRY(fmt_get_str(m, "tokenizer.ggml.model", &kind, err));
     if (!str_eq(kind, STR("gpt2")))
-        return err_set(err, PONDER_EUNSUPPORTED, "%s: tokenizer.ggml.model is \"%.*s\"; only byte-level "
-                       "BPE (\"gpt2\") is supported", fmt_path(m), STR_ARG(kind));
+        return err_set(err, PONDER_EUNSUPPORTED,
+                       "%s: tokenizer.ggml.model is \"%.*s\"; only byte-level "
+                       "BPE (\"gpt2\") is supported",
+                       fmt_path(m), STR_ARG(kind));
     TRY(array_of(m, "tokenizer.ggml.tokens", true, &names, err));
     TRY(array_of(m, "tokenizer.ggml.merges", true, &merges, err));
     if (fmt_value_find(m, "tokenizer.ggml.token_type"))
@@ -109,8 +111,8 @@ ponder_status load_gguf(tokenizer **out, const fmt_model *m, ponder_error *err)
                        (unsigned long long)(types ? types->count : names->count),
                        (unsigned long long)merges->count);
     tokenizer *t;
-    ponder_status st = vocab_begin(&t, (int64_t)names->count, names->raw_bytes,
-                                   (size_t)merges->count, err);
+    ponder_status st =
+        vocab_begin(&t, (int64_t)names->count, names->raw_bytes, (size_t)merges->count, err);
     if (st == PONDER_OK) st = add_tokens(t, names, types, err);
     if (st == PONDER_OK) st = add_merges(t, merges, err);
     if (st == PONDER_OK) st = settings(t, m, err);

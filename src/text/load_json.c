@@ -1,13 +1,19 @@
 /* The tokenizer in a Hugging Face tokenizer.json and the files beside it.
  * SPDX-License-Identifier: MIT
  *
- * Field names and meanings: huggingface/tokenizers, as serialised by its version 0.2x. Whatever would
- * change the ids and is not handled is refused by name. */
+ * Field names and meanings: huggingface/tokenizers, as serialised by its version 0.2x. Whatever
+ * would change the ids and is not handled is refused by name. */
 #include "text/text_int.h"
 
 #include <stdlib.h>
 
-enum { JSON_LIMIT = 256 << 20, CONFIG_LIMIT = 16 << 20, ID_SLACK = 1 << 16, MAX_ENDS = 64, MAX_DEPTH = 8 };
+enum {
+    JSON_LIMIT = 256 << 20,
+    CONFIG_LIMIT = 16 << 20,
+    ID_SLACK = 1 << 16,
+    MAX_ENDS = 64,
+    MAX_DEPTH = 8
+};
 
 static str field_str(const json_t *o, const char *key) { return json_str(json_object_get(o, key)); }
 static bool field_true(const json_t *o, const char *key)
@@ -21,11 +27,13 @@ static bool is_type(const json_t *o, const char *type)
 
 static ponder_status unsupported(ponder_error *err, const char *what, const json_t *o)
 {
-    return err_set(err, PONDER_EUNSUPPORTED, "%s of type \"%.*s\", or one of its settings, is not "
-                   "supported; only byte-level BPE is", what, STR_ARG(field_str(o, "type")));
+    return err_set(err, PONDER_EUNSUPPORTED,
+                   "%s of type \"%.*s\", or one of its settings, is not "
+                   "supported; only byte-level BPE is",
+                   what, STR_ARG(field_str(o, "type")));
 }
 
-/* ---- the model --------------------------------------------------------------------------------- */
+/* ---- the model ------------------------------------------------------------------------------ */
 
 /* The two parts of a merge, "a b" or ["a", "b"]. */
 static bool merge_parts(const json_t *m, str *left, str *right)
@@ -55,8 +63,7 @@ static ponder_status add_merges(tokenizer *t, const json_t *merges, ponder_error
             st = err_set(err, PONDER_EFORMAT, "merge %zu has no two parts", i);
         else if (!buf_reserve(&scratch, left.n + right.n))
             st = err_set(err, PONDER_ENOMEM, "tokenizer: out of memory");
-        else
-            st = vocab_add_merge(t, (uint32_t)i, left, right, scratch.p, err);
+        else st = vocab_add_merge(t, (uint32_t)i, left, right, scratch.p, err);
     }
     buf_free(&scratch);
     return st;
@@ -112,8 +119,10 @@ static ponder_status add_added(tokenizer *t, const json_t *added, ponder_error *
         const json_t *a = json_array_get(added, i);
         str content = field_str(a, "content");
         if (field_true(a, "lstrip") || field_true(a, "rstrip") || field_true(a, "single_word"))
-            return err_set(err, PONDER_EUNSUPPORTED, "added token \"%.*s\" has lstrip, rstrip or "
-                           "single_word, which are not supported", STR_ARG(content));
+            return err_set(err, PONDER_EUNSUPPORTED,
+                           "added token \"%.*s\" has lstrip, rstrip or "
+                           "single_word, which are not supported",
+                           STR_ARG(content));
         unsigned flags = (field_true(a, "special") ? TOKEN_SPECIAL : 0) |
                          (field_true(a, "normalized") ? TOKEN_NORMALIZED : 0);
         TRY(vocab_add_added(t, json_integer_value(json_object_get(a, "id")), content, flags, err));
@@ -137,7 +146,8 @@ static ponder_status fill(tokenizer *t, const json_t *model, const json_t *added
     return PONDER_OK;
 }
 
-/* ---- normaliser and pre-tokenizer ----------------------------------------------------------------- */
+/* ---- normaliser and pre-tokenizer
+ * ----------------------------------------------------------------- */
 
 static ponder_status read_normalizer(tokenizer *t, const json_t *n, int depth, ponder_error *err)
 {
@@ -194,14 +204,15 @@ static ponder_status read_pretokenizer(tokenizer *t, const json_t *p, int depth,
                                     : pretok_add(t, str_of(PRETOK_GPT2), false, false, err);
 }
 
-/* ---- settings ---------------------------------------------------------------------------------- */
+/* ---- settings ------------------------------------------------------------------------------- */
 
 /* The special token the post-processor puts first; empty when it puts none. */
 static str first_of_template(const json_t *post, int depth)
 {
     if (is_type(post, "TemplateProcessing"))
-        return field_str(json_object_get(json_array_get(json_object_get(post, "single"), 0),
-                                         "SpecialToken"), "id");
+        return field_str(
+            json_object_get(json_array_get(json_object_get(post, "single"), 0), "SpecialToken"),
+            "id");
     const json_t *list = json_object_get(post, "processors");
     str found = STR("");
     for (size_t i = 0; i < json_array_size(list) && !found.n && depth < MAX_DEPTH; i++)
@@ -223,7 +234,8 @@ static ponder_status read_beside(json_t **out, str dir, const char *name, ponder
     else if (file_exists(path.p)) {
         st = file_read(&text, path.p, CONFIG_LIMIT, err);
         if (st == PONDER_OK)
-            *out = json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &why);
+            *out =
+                json_loadb(text.p, text.n, JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, &why);
         if (st == PONDER_OK && !*out)
             st = err_set(err, PONDER_EFORMAT, "%s: not valid JSON at line %d: %s", path.p, why.line,
                          why.text);
@@ -300,11 +312,13 @@ static ponder_status read_settings(tokenizer *t, const json_t *root, str dir, po
     return st;
 }
 
-/* ---- the whole file ------------------------------------------------------------------------------- */
+/* ---- the whole file
+ * ------------------------------------------------------------------------------- */
 
 static ponder_status build(tokenizer **out, const json_t *root, str dir, ponder_error *err)
 {
-    const json_t *model = json_object_get(root, "model"), *added = json_object_get(root, "added_tokens");
+    const json_t *model = json_object_get(root, "model"),
+                 *added = json_object_get(root, "added_tokens");
     const json_t *pre = json_object_get(root, "pre_tokenizer");
     int64_t size = 0;
     size_t bytes = 0;
@@ -319,7 +333,8 @@ static ponder_status build(tokenizer **out, const json_t *root, str dir, ponder_
     return read_settings(*out, root, dir, err);
 }
 
-ponder_status load_json_text(tokenizer **out, str text, const char *name, str dir, ponder_error *err)
+ponder_status load_json_text(tokenizer **out, str text, const char *name, str dir,
+                             ponder_error *err)
 {
     json_t *root = NULL;
     tokenizer *t = NULL;

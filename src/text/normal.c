@@ -11,7 +11,7 @@
 #include <utf8proc.h>
 
 enum {
-    BLOCK = 4096,      /* code points after which a block may end */
+    BLOCK = 4096,            /* code points after which a block may end */
     LONGEST_DECOMPOSED = 18, /* U+FDFA in NFKD */
     SHORT_RUN = 16
 };
@@ -35,7 +35,7 @@ static bool grow(int32_t **p, size_t *cap, size_t need)
 }
 
 /* Code points that every composed form leaves alone and that begin no change to their left: most
- * letters of most text. NFC's quick-check table is not in utf8proc; these ranges are sound for it. */
+ * letters of most text. NFC's quick-check table is not in utf8proc; these ranges are sound. */
 static bool calm(int32_t cp)
 {
     return cp < 0x300 || (cp >= 0x400 && cp < 0x483) || (cp >= 0x3041 && cp <= 0x3096) ||
@@ -133,7 +133,8 @@ ponder_status normal_form(buf *out, enum text_form form, str s, ponder_error *er
         if (b.n >= BLOCK && cp < 0x300) ok = finish_block(&b, compose, out);
         ok = ok && grow(&b.cp, &b.cap, b.n + LONGEST_DECOMPOSED);
         if (!ok) break;
-        utf8proc_ssize_t n = utf8proc_decompose_char(cp, b.cp + b.n, LONGEST_DECOMPOSED, how, &last);
+        utf8proc_ssize_t n =
+            utf8proc_decompose_char(cp, b.cp + b.n, LONGEST_DECOMPOSED, how, &last);
         b.n += n > 0 && n <= LONGEST_DECOMPOSED ? (size_t)n : 0;
     }
     ok = ok && finish_block(&b, compose, out);

@@ -11,40 +11,41 @@
 
 /* \s without and with the brackets. */
 #define SPACE_SET "\\p{Z}\\t-\\r\\x{85}"
-#define SPACE "[" SPACE_SET "]"
+#define SPACE     "[" SPACE_SET "]"
 
 enum { HEAP_LIMIT_KIB = 256 << 10, PATTERN_LIMIT = 64 << 10, STEPS = 1000000, STEPS_PER_BYTE = 8 };
 
 const char PRETOK_GPT2[] =
     "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
-#define QWEN_LLAMA(digits)                                                                        \
-    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" digits                          \
+#define QWEN_LLAMA(digits)                                                                         \
+    "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" digits                           \
     "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 
 /* Letters that have case, as of the Unicode version DeepSeek-LLM was made with. */
-#define CASED_LETTERS \
-    "A-Za-z\\x{B5}\\x{C0}-\\x{D6}\\x{D8}-\\x{F6}\\x{F8}-\\x{1BA}\\x{1BC}-\\x{1BF}" \
-    "\\x{1C4}-\\x{293}\\x{295}-\\x{2AF}\\x{370}-\\x{373}\\x{376}\\x{377}\\x{37B}-\\x{37D}" \
-    "\\x{37F}\\x{386}\\x{388}-\\x{38A}\\x{38C}\\x{38E}-\\x{3A1}\\x{3A3}-\\x{3F5}" \
-    "\\x{3F7}-\\x{481}\\x{48A}-\\x{52F}\\x{531}-\\x{556}\\x{10A0}-\\x{10C5}" \
-    "\\x{13A0}-\\x{13F5}\\x{13F8}-\\x{13FD}\\x{1C90}-\\x{1CBA}\\x{1CBD}-\\x{1CBF}" \
-    "\\x{1D00}-\\x{1D2B}\\x{1D6B}-\\x{1D77}\\x{1D79}-\\x{1D9A}\\x{1E00}-\\x{1F15}" \
-    "\\x{1F18}-\\x{1F1D}\\x{1F20}-\\x{1F45}\\x{1F48}-\\x{1F4D}\\x{1F50}-\\x{1F57}\\x{1F59}" \
-    "\\x{1F5B}\\x{1F5D}\\x{1F5F}-\\x{1F7D}\\x{1F80}-\\x{1FB4}\\x{1FB6}-\\x{1FBC}\\x{1FBE}" \
-    "\\x{1FC2}-\\x{1FC4}\\x{1FC6}-\\x{1FCC}\\x{1FD0}-\\x{1FD3}\\x{1FD6}-\\x{1FDB}" \
-    "\\x{1FE0}-\\x{1FEC}\\x{1FF2}-\\x{1FF4}\\x{1FF6}-\\x{1FFC}\\x{2102}\\x{2107}" \
-    "\\x{210A}-\\x{2113}\\x{2115}\\x{2119}-\\x{211D}\\x{2124}\\x{2126}\\x{2128}" \
-    "\\x{212A}-\\x{212D}\\x{212F}-\\x{2134}\\x{2139}\\x{213C}-\\x{213F}\\x{2145}-\\x{2149}" \
-    "\\x{214E}\\x{2183}\\x{2184}\\x{2C00}-\\x{2C7B}\\x{2C7E}-\\x{2CE4}\\x{2CEB}-\\x{2CEE}" \
-    "\\x{2CF2}\\x{2CF3}\\x{A640}-\\x{A66D}\\x{A680}-\\x{A69B}\\x{A722}-\\x{A76F}" \
-    "\\x{A771}-\\x{A787}\\x{A78B}-\\x{A78E}\\x{AB70}-\\x{ABBF}\\x{FB00}-\\x{FB06}" \
-    "\\x{FB13}-\\x{FB17}\\x{FF21}-\\x{FF3A}\\x{FF41}-\\x{FF5A}\\x{10400}-\\x{1044F}" \
-    "\\x{104B0}-\\x{104D3}\\x{104D8}-\\x{104FB}\\x{10C80}-\\x{10CB2}\\x{10CC0}-\\x{10CF2}" \
+#define CASED_LETTERS                                                                              \
+    "A-Za-z\\x{B5}\\x{C0}-\\x{D6}\\x{D8}-\\x{F6}\\x{F8}-\\x{1BA}\\x{1BC}-\\x{1BF}"                 \
+    "\\x{1C4}-\\x{293}\\x{295}-\\x{2AF}\\x{370}-\\x{373}\\x{376}\\x{377}\\x{37B}-\\x{37D}"         \
+    "\\x{37F}\\x{386}\\x{388}-\\x{38A}\\x{38C}\\x{38E}-\\x{3A1}\\x{3A3}-\\x{3F5}"                  \
+    "\\x{3F7}-\\x{481}\\x{48A}-\\x{52F}\\x{531}-\\x{556}\\x{10A0}-\\x{10C5}"                       \
+    "\\x{13A0}-\\x{13F5}\\x{13F8}-\\x{13FD}\\x{1C90}-\\x{1CBA}\\x{1CBD}-\\x{1CBF}"                 \
+    "\\x{1D00}-\\x{1D2B}\\x{1D6B}-\\x{1D77}\\x{1D79}-\\x{1D9A}\\x{1E00}-\\x{1F15}"                 \
+    "\\x{1F18}-\\x{1F1D}\\x{1F20}-\\x{1F45}\\x{1F48}-\\x{1F4D}\\x{1F50}-\\x{1F57}\\x{1F59}"        \
+    "\\x{1F5B}\\x{1F5D}\\x{1F5F}-\\x{1F7D}\\x{1F80}-\\x{1FB4}\\x{1FB6}-\\x{1FBC}\\x{1FBE}"         \
+    "\\x{1FC2}-\\x{1FC4}\\x{1FC6}-\\x{1FCC}\\x{1FD0}-\\x{1FD3}\\x{1FD6}-\\x{1FDB}"                 \
+    "\\x{1FE0}-\\x{1FEC}\\x{1FF2}-\\x{1FF4}\\x{1FF6}-\\x{1FFC}\\x{2102}\\x{2107}"                  \
+    "\\x{210A}-\\x{2113}\\x{2115}\\x{2119}-\\x{211D}\\x{2124}\\x{2126}\\x{2128}"                   \
+    "\\x{212A}-\\x{212D}\\x{212F}-\\x{2134}\\x{2139}\\x{213C}-\\x{213F}\\x{2145}-\\x{2149}"        \
+    "\\x{214E}\\x{2183}\\x{2184}\\x{2C00}-\\x{2C7B}\\x{2C7E}-\\x{2CE4}\\x{2CEB}-\\x{2CEE}"         \
+    "\\x{2CF2}\\x{2CF3}\\x{A640}-\\x{A66D}\\x{A680}-\\x{A69B}\\x{A722}-\\x{A76F}"                  \
+    "\\x{A771}-\\x{A787}\\x{A78B}-\\x{A78E}\\x{AB70}-\\x{ABBF}\\x{FB00}-\\x{FB06}"                 \
+    "\\x{FB13}-\\x{FB17}\\x{FF21}-\\x{FF3A}\\x{FF41}-\\x{FF5A}\\x{10400}-\\x{1044F}"               \
+    "\\x{104B0}-\\x{104D3}\\x{104D8}-\\x{104FB}\\x{10C80}-\\x{10CB2}\\x{10CC0}-\\x{10CF2}"         \
     "\\x{118A0}-\\x{118DF}\\x{1E900}-\\x{1E943}"
 
 /* What tokenizer.ggml.pre means. Sources: the models' own tokenizer.json files; for deepseek-llm,
  * deepseek-coder and default, llama-vocab.cpp of ikawrakow/ik_llama.cpp (facts only). */
+/* clang-format off */
 static const struct pretok_kind {
     const char *names[6];
     enum text_form form;
@@ -53,7 +54,8 @@ static const struct pretok_kind {
 } KINDS[] = {
     {{"deepseek-v3"}, FORM_NONE, false,
      {"\\p{N}{1,3}", "[\\x{4E00}-\\x{9FA5}\\x{3040}-\\x{309F}\\x{30A0}-\\x{30FF}]+",
-      "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+|"
+      "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|"
+      "[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+|"
       " ?[\\p{P}\\p{S}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"}},
     {{"deepseek-llm"}, FORM_NONE, false,
      {"[\\r\\n]", "\\s?[" CASED_LETTERS "]+",
@@ -69,6 +71,7 @@ static const struct pretok_kind {
     {{"default", ""}, FORM_NONE, false,
      {"[\\p{P}\\$\\+<=>\\^~\\|]+", PRETOK_GPT2, "\\p{N}+", "[0-9][0-9][0-9]"}},
 };
+/* clang-format on */
 
 /* Rewrites one class, from behind its '[' to behind its ']'. */
 static bool rewrite_class(buf *out, str p, size_t *at)
@@ -100,7 +103,7 @@ static bool rewrite_class(buf *out, str p, size_t *at)
 static bool rewrite(buf *out, str p)
 {
     if (str_eq(p, STR("\\s+$"))) {
-        /* Without this every blank of a long run that ends elsewhere would be tried as a beginning. */
+        /* Without this every blank of a long run that ends elsewhere would be tried as a start. */
         buf_add_str(out, STR("(?<!" SPACE ")" SPACE "++$"));
         return true;
     }
@@ -133,9 +136,9 @@ static ponder_status add_compiled(tokenizer *t, str pattern, uint32_t options, b
     if (!context) return err_set(err, PONDER_ENOMEM, "pre-tokenizer: out of memory");
     pcre2_set_newline(context, PCRE2_NEWLINE_LF);
     pcre2_set_parens_nest_limit(context, 50);
-    pcre2_code *re = pcre2_compile((PCRE2_SPTR)pattern.p, pattern.n,
-                                   options | PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C, &code, &where,
-                                   context);
+    pcre2_code *re =
+        pcre2_compile((PCRE2_SPTR)pattern.p, pattern.n,
+                      options | PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C, &code, &where, context);
     pcre2_compile_context_free(context);
     if (!re) {
         char why[128] = "";
@@ -156,12 +159,14 @@ ponder_status pretok_add(tokenizer *t, str pattern, bool drop_matches, bool drop
     if (pattern.n > PATTERN_LIMIT)
         st = err_set(err, PONDER_ELIMIT, "pre-tokenizer pattern has %zu bytes", pattern.n);
     else if (!rewrite(&b, pattern))
-        st = err_set(err, PONDER_EUNSUPPORTED, "pre-tokenizer pattern \"%.*s\" uses a construct that "
-                     "has no safe translation", STR_ARG(pattern));
-    else if (b.failed)
-        st = err_set(err, PONDER_ENOMEM, "pre-tokenizer: out of memory");
+        st = err_set(err, PONDER_EUNSUPPORTED,
+                     "pre-tokenizer pattern \"%.*s\" uses a construct that "
+                     "has no safe translation",
+                     STR_ARG(pattern));
+    else if (b.failed) st = err_set(err, PONDER_ENOMEM, "pre-tokenizer: out of memory");
     else
-        st = add_compiled(t, buf_str(&b), PCRE2_UCP | PCRE2_MULTILINE, drop_matches, drop_gaps, err);
+        st =
+            add_compiled(t, buf_str(&b), PCRE2_UCP | PCRE2_MULTILINE, drop_matches, drop_gaps, err);
     buf_free(&b);
     return st;
 }
@@ -186,11 +191,13 @@ ponder_status pretok_by_name(tokenizer *t, str name, ponder_error *err)
             TRY(pretok_add(t, str_of(k->pattern[j]), false, false, err));
         return PONDER_OK;
     }
-    return err_set(err, PONDER_EUNSUPPORTED, "pre-tokenizer \"%.*s\" is not known; use the model's "
-                   "Hugging Face directory with its tokenizer.json", STR_ARG(name));
+    return err_set(err, PONDER_EUNSUPPORTED,
+                   "pre-tokenizer \"%.*s\" is not known; use the model's "
+                   "Hugging Face directory with its tokenizer.json",
+                   STR_ARG(name));
 }
 
-/* ---- splitting ---------------------------------------------------------------------------------- */
+/* ---- splitting ------------------------------------------------------------------------------ */
 
 /* The first match of the stage at or behind `from`; false when there is none. */
 static ponder_status next_match(encoder *e, const split_stage *g, str s, size_t from, bool *found,
@@ -214,7 +221,8 @@ static ponder_status next_match(encoder *e, const split_stage *g, str s, size_t 
     *begin = at[0];
     *end = at[1];
     if (*begin > *end) /* \K inside a lookahead */
-        return err_set(e->err, PONDER_EUNSUPPORTED, "encode: pre-tokenizer pattern matches backwards");
+        return err_set(e->err, PONDER_EUNSUPPORTED,
+                       "encode: pre-tokenizer pattern matches backwards");
     return PONDER_OK;
 }
 

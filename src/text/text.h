@@ -1,17 +1,18 @@
 /* text: text to tokens and back, chat prompts, and what a reasoning model writes.
  * SPDX-License-Identifier: MIT
  *
- * Byte-level BPE as in Hugging Face tokenizer.json and in GGUF files ("gpt2" vocabularies), bit-exact
- * to the Hugging Face `tokenizers` library. A tokenizer is immutable after opening and may be used by
- * any number of threads at once; everything a getter returns is borrowed from it. Token ids are
- * int32_t; -1 stands for "none". All work is linear (times a logarithm at worst) in the text. */
+ * Byte-level BPE as in Hugging Face tokenizer.json and in GGUF files ("gpt2" vocabularies),
+ * bit-exact to the Hugging Face `tokenizers` library. A tokenizer is immutable after opening and
+ * may be used by any number of threads at once; everything a getter returns is borrowed from it.
+ * Token ids are int32_t; -1 stands for "none". All work is linear (times a logarithm at worst) in
+ * the text. */
 #ifndef TEXT_H
 #define TEXT_H
 
 #include "base/base.h"
 #include "fmt/fmt.h"
 
-/* ---- bytes and UTF-8 --------------------------------------------------------------------------- */
+/* ---- bytes and UTF-8 ------------------------------------------------------------------------ */
 
 /* Length of the UTF-8 sequence at s (n > 0 bytes left): 1..4 when valid; -k when the first k bytes
  * are a maximal invalid part (Unicode 15, section 3.9, U+FFFD substitution); 0 when the end of s
@@ -20,8 +21,8 @@ int utf8_step(const char *s, size_t n);
 /* Appends s with every maximal invalid part as U+FFFD; returns true when there was none. */
 bool utf8_repair(buf *out, str s);
 
-/* Bytes that arrive in pieces, as generated tokens do, into whole characters: a cut sequence is held
- * back until it is complete, what cannot become valid is U+FFFD at once. Zeroed to begin. */
+/* Bytes that arrive in pieces, as generated tokens do, into whole characters: a cut sequence is
+ * held back until it is complete, what cannot become valid is U+FFFD at once. Zeroed to begin. */
 typedef struct utf8_stream {
     char held[4];
     size_t n;
@@ -30,7 +31,7 @@ typedef struct utf8_stream {
 void utf8_push(utf8_stream *u, str bytes, buf *out);
 void utf8_flush(utf8_stream *u, buf *out); /* the end: what is held becomes U+FFFD */
 
-/* ---- tokenizer --------------------------------------------------------------------------------- */
+/* ---- tokenizer ------------------------------------------------------------------------------ */
 
 /* Growable ids; a failed growth sets `failed` and later appends do nothing. */
 typedef struct tokens {
@@ -55,7 +56,7 @@ int32_t tokenizer_size(const tokenizer *t); /* one more than the highest id */
 int32_t tokenizer_bos(const tokenizer *t);
 int32_t tokenizer_eos(const tokenizer *t);
 bool tokenizer_adds_bos(const tokenizer *t); /* the model's configuration wants BOS before a text */
-/* Tokens that end a generation: EOS, and the end-of-turn tokens the files or well-known names give. */
+/* Tokens that end a generation: EOS, and what the files or well-known names say ends a turn. */
 const int32_t *tokenizer_ends(const tokenizer *t, size_t *n);
 bool tokenizer_is_end(const tokenizer *t, int32_t id);
 /* Has the "special" flag (GGUF: is of control type): dropped by skip_special. */
@@ -69,8 +70,8 @@ enum { TEXT_PLAIN = 1, TEXT_BOS = 2 };
 
 /* Appends the ids of text. Added tokens inside it are recognised unless flags has TEXT_PLAIN: text
  * from a person or the network is encoded plain, or it could forge turns. TEXT_BOS puts the BOS
- * first if the configuration adds one. Any bytes are accepted: what is not UTF-8 becomes byte tokens.
- * Without a normaliser decode(encode(x)) == x. ELIMIT from 2 GiB on. */
+ * first if the configuration adds one. Any bytes are accepted: what is not UTF-8 becomes byte
+ * tokens. Without a normaliser decode(encode(x)) == x. ELIMIT from 2 GiB on. */
 ponder_status tokenizer_encode(const tokenizer *t, tokens *out, str text, unsigned flags,
                                ponder_error *err);
 
@@ -78,9 +79,9 @@ typedef struct text_span {
     size_t begin, end;
 } text_span;
 
-/* As tokenizer_encode, but added tokens are recognised only where they lie inside one of the trusted
- * spans (ascending, disjoint). The text between recognised tokens is still encoded in one piece, so
- * a harmless text has the same ids as with everything trusted. */
+/* As tokenizer_encode, but added tokens are recognised only where they lie inside one of the
+ * trusted spans (ascending, disjoint). The text between recognised tokens is still encoded in one
+ * piece, so a harmless text has the same ids as with everything trusted. */
 ponder_status tokenizer_encode_trusted(const tokenizer *t, tokens *out, str text,
                                        const text_span *trusted, size_t n, ponder_error *err);
 
@@ -88,7 +89,7 @@ ponder_status tokenizer_encode_trusted(const tokenizer *t, tokens *out, str text
 void tokenizer_decode(const tokenizer *t, buf *out, const int32_t *ids, size_t n,
                       bool skip_special);
 
-/* ---- chat prompts ------------------------------------------------------------------------------- */
+/* ---- chat prompts --------------------------------------------------------------------------- */
 
 /* Chat templates, written as code. The comments of chat.c give each one's source. */
 typedef enum chat_template {
@@ -125,7 +126,7 @@ typedef struct chat_message {
     bool has_content;       /* false: null or absent */
     const chat_call *calls; /* NULL: no list of tool calls (n_calls 0 with a list is possible) */
     size_t n_calls;
-    bool prefix;            /* the assistant's turn is to be continued (V3.1) */
+    bool prefix; /* the assistant's turn is to be continued (V3.1) */
 } chat_message;
 
 typedef struct chat_request {
@@ -138,8 +139,8 @@ typedef struct chat_request {
 } chat_request;
 
 /* A rendered prompt. `trusted` are the spans the template wrote; the rest came from messages.
- * tokenizer_encode(text) gives the reference's ids, tokenizer_encode_trusted(text, trusted) the same
- * ids for harmless messages and no forged control tokens for the others. */
+ * tokenizer_encode(text) gives the reference's ids, tokenizer_encode_trusted(text, trusted) the
+ * same ids for harmless messages and no forged control tokens for the others. */
 typedef struct chat_prompt {
     buf text;
     text_span *trusted;
@@ -168,7 +169,7 @@ ponder_status chat_read_json(chat_json *out, const json_t *row, const char *name
                              ponder_error *err);
 void chat_json_free(chat_json *c);
 
-/* ---- what the model wrote --------------------------------------------------------------------- */
+/* ---- what the model wrote ------------------------------------------------------------------- */
 
 /* Splits generated text, which arrives in any pieces, into reasoning, answer and tool calls:
  *
@@ -176,8 +177,8 @@ void chat_json_free(chat_json *c);
  *      `--- anything else --------------------------^
  *
  * A mark may be cut anywhere; text that may be the beginning of one is held back. Line breaks next
- * to <think> and </think> belong to neither part. Zeroed to begin; `state` is CHAT_REASONING from the
- * start when the prompt opened the thinking. */
+ * to <think> and </think> belong to neither part. Zeroed to begin; `state` is CHAT_REASONING from
+ * the start when the prompt opened the thinking. */
 typedef struct chat_splitter {
     enum chat_part { CHAT_START, CHAT_REASONING, CHAT_ANSWER, CHAT_CALLS } state;
     bool skip_breaks; /* line breaks are dropped until something else comes */

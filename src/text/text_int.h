@@ -18,12 +18,12 @@
 enum { TEXT_MAX_STAGES = 16, TEXT_MAX_ADDED_BYTES = 1024 };
 
 enum token_flag {
-    TOKEN_KNOWN = 1,      /* the id is in use */
-    TOKEN_SPECIAL = 2,    /* dropped by skip_special */
+    TOKEN_KNOWN = 1,   /* the id is in use */
+    TOKEN_SPECIAL = 2, /* dropped by skip_special */
     TOKEN_ADDED = 4,
     TOKEN_NORMALIZED = 8, /* an added token that is looked for after normalisation */
     TOKEN_END = 16,
-    TOKEN_MERGEABLE = 32  /* stands in tokenizer.slot */
+    TOKEN_MERGEABLE = 32 /* stands in tokenizer.slot */
 };
 
 /* Does merging the token's bytes give the token alone? Found out on first use and kept: the answer
@@ -96,7 +96,7 @@ struct tokenizer {
     chat_template template;
 };
 
-/* ---- vocab.c: building and looking up ----------------------------------------------------------- */
+/* ---- vocab.c: building and looking up ------------------------------------------------------- */
 
 /* Room for ids [0, size) whose spellings have at most text_bytes bytes together, and n_merges. */
 ponder_status vocab_begin(tokenizer **out, int64_t size, size_t text_bytes, size_t n_merges,
@@ -134,7 +134,8 @@ static inline const merge_slot *merge_find(const tokenizer *t, int32_t left, int
     }
 }
 
-/* ---- pretok.c: patterns -------------------------------------------------------------------------- */
+/* ---- pretok.c: patterns
+ * -------------------------------------------------------------------------- */
 
 /* Adds one stage: a regular expression as tokenizer.json has it (Oniguruma). */
 ponder_status pretok_add(tokenizer *t, str pattern, bool drop_matches, bool drop_gaps,
@@ -146,10 +147,10 @@ extern const char PRETOK_GPT2[];
 /* All that a GGUF file's tokenizer.ggml.pre implies: stages, normal form, ignore_merges. */
 ponder_status pretok_by_name(tokenizer *t, str name, ponder_error *err);
 
-/* ---- encode.c, bpe.c -------------------------------------------------------------------------- */
+/* ---- encode.c, bpe.c ------------------------------------------------------------------------ */
 
 typedef struct symbol {
-    int32_t id; /* -1: merged into the one before */
+    int32_t id;                /* -1: merged into the one before */
     uint32_t prev, next, rank; /* rank of the pair (this, next) */
 } symbol;
 
@@ -160,8 +161,8 @@ typedef struct encoder {
     pcre2_match_data *match;
     pcre2_match_context *context;
     symbol *symbol;
-    uint64_t *heap;
-    size_t symbol_cap, heap_cap, heap_n;
+    uint64_t *pair, *heap; /* rank << 32 | position: the first pairs in order, and later ones */
+    size_t symbol_cap, pair_cap, heap_cap, heap_n;
     ponder_error *err;
 } encoder;
 
@@ -170,18 +171,21 @@ ponder_status pretok_split(encoder *e, str s);    /* s is valid UTF-8 */
 void pretok_end(encoder *e);
 ponder_status bpe_piece(encoder *e, str s);
 
-/* ---- normal.c ------------------------------------------------------------------------------------ */
+/* ---- normal.c
+ * ------------------------------------------------------------------------------------ */
 
 /* true when s surely is in the form already. */
 bool normal_already(enum text_form form, str s);
 /* Appends s in the form; parts that are not UTF-8 stay as they are. */
 ponder_status normal_form(buf *out, enum text_form form, str s, ponder_error *err);
 
-/* ---- loading ------------------------------------------------------------------------------------ */
+/* ---- loading -------------------------------------------------------------------------------- */
 
 ponder_status load_json(tokenizer **out, const char *path, ponder_error *err);
-/* The text of a tokenizer.json; settings are looked for in dir ("" or ending in '/'; p NULL: nowhere). */
-ponder_status load_json_text(tokenizer **out, str text, const char *name, str dir, ponder_error *err);
+/* The text of a tokenizer.json; settings are looked for in dir ("" or ending in '/'; p NULL:
+ * nowhere). */
+ponder_status load_json_text(tokenizer **out, str text, const char *name, str dir,
+                             ponder_error *err);
 ponder_status load_gguf(tokenizer **out, const fmt_model *m, ponder_error *err);
 
 #endif

@@ -67,7 +67,10 @@ static unsigned flags_of(const tokenizer *t, int32_t id)
 }
 
 bool tokenizer_is_end(const tokenizer *t, int32_t id) { return flags_of(t, id) & TOKEN_END; }
-bool tokenizer_is_special(const tokenizer *t, int32_t id) { return flags_of(t, id) & TOKEN_SPECIAL; }
+bool tokenizer_is_special(const tokenizer *t, int32_t id)
+{
+    return flags_of(t, id) & TOKEN_SPECIAL;
+}
 
 str tokenizer_bytes(const tokenizer *t, int32_t id)
 {

@@ -9,9 +9,9 @@
 
 enum { PROBE_LIMIT = 512, SIZE_LIMIT = 1 << 24 };
 
-/* Well-known names of end-of-turn tokens. They count where the vocabulary has them as added ones. */
+/* Well-known names of end-of-turn tokens. They count where they are added tokens. */
 static const char *const END_NAMES[] = {
-    "<｜end▁of▁sentence｜>", "<|EOT|>",       "<|eot_id|>", "<|eom_id|>", "<|im_end|>",
+    "<｜end▁of▁sentence｜>", "<|EOT|>",         "<|eot_id|>", "<|eom_id|>", "<|im_end|>",
     "<|endoftext|>",         "<|end_of_text|>",
 };
 
@@ -55,9 +55,11 @@ ponder_status vocab_begin(tokenizer **out, int64_t size, size_t text_bytes, size
                           ponder_error *err)
 {
     *out = NULL;
-    if (size < 1 || size > SIZE_LIMIT || n_merges > 4 * (size_t)SIZE_LIMIT || text_bytes > UINT32_MAX)
-        return err_set(err, PONDER_EFORMAT, "implausible vocabulary: %lld ids, %zu merges, %zu bytes",
-                       (long long)size, n_merges, text_bytes);
+    if (size < 1 || size > SIZE_LIMIT || n_merges > 4 * (size_t)SIZE_LIMIT ||
+        text_bytes > UINT32_MAX)
+        return err_set(err, PONDER_EFORMAT,
+                       "implausible vocabulary: %lld ids, %zu merges, %zu bytes", (long long)size,
+                       n_merges, text_bytes);
     tokenizer *t = calloc(1, sizeof *t);
     if (!t) return err_set(err, PONDER_ENOMEM, "tokenizer: out of memory");
     t->size = (int32_t)size;
@@ -196,8 +198,8 @@ ponder_status vocab_add_added(tokenizer *t, int64_t id, str spelling, unsigned f
 static int32_t find_near(const tokenizer *t, int32_t likely, const char *p, size_t n)
 {
     str s = tokenizer_bytes(t, likely);
-    bool hit = s.n == n && n > 1 && memcmp(s.p, p, n) == 0 &&
-               t->token[likely].flags & TOKEN_MERGEABLE;
+    bool hit =
+        s.n == n && n > 1 && memcmp(s.p, p, n) == 0 && t->token[likely].flags & TOKEN_MERGEABLE;
     return hit ? likely : vocab_find(t, p, n);
 }
 
@@ -209,14 +211,16 @@ ponder_status vocab_add_merge(tokenizer *t, uint32_t rank, str left, str right, 
     if (vocab_unspell(scratch, &nl, left) && vocab_unspell(scratch + nl, &nr, right)) {
         l = vocab_find(t, scratch, nl);
         r = vocab_find(t, scratch + nl, nr);
-        /* Tokens are mostly numbered in the order of the merges that make them: most look-ups, which
-         * miss the cache, are saved by trying the next number first. */
+        /* Tokens are mostly numbered in the order of the merges that make them: most look-ups,
+         * which miss the cache, are saved by trying the next number first. */
         id = find_near(t, t->last_merged + 1, scratch, nl + nr);
         t->last_merged = id;
     }
     if (l < 0 || r < 0 || id < 0)
-        return err_set(err, PONDER_EFORMAT, "merge %u, \"%.*s %.*s\", names a token that the "
-                       "vocabulary does not have", rank, STR_ARG(left), STR_ARG(right));
+        return err_set(err, PONDER_EFORMAT,
+                       "merge %u, \"%.*s %.*s\", names a token that the "
+                       "vocabulary does not have",
+                       rank, STR_ARG(left), STR_ARG(right));
     size_t i = merge_hash(l, r) & t->merge_mask;
     int probes = 0;
     while (t->merge[i].left >= 0 && (t->merge[i].left != l || t->merge[i].right != r)) {

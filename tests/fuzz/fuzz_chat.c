@@ -28,7 +28,8 @@ static void split(str text, size_t step, bool opened, buf part[3])
 {
     chat_splitter s = {.state = opened ? CHAT_REASONING : CHAT_START};
     for (size_t at = 0; at < text.n; at += step)
-        chat_split(&s, (str){text.p + at, size_min(step, text.n - at)}, &part[0], &part[1], &part[2]);
+        chat_split(&s, (str){text.p + at, size_min(step, text.n - at)}, &part[0], &part[1],
+                   &part[2]);
     chat_split_end(&s, &part[0], &part[1], &part[2]);
     chat_splitter_free(&s);
 }
@@ -45,7 +46,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         split(text, 5, opened, parts);
         for (int i = 0; i < 3; i++)
             if (!str_eq(buf_str(&whole[i]), buf_str(&parts[i]))) abort();
-        while (chat_next_call(buf_str(&whole[2]), &at, &c)) {}
+        while (chat_next_call(buf_str(&whole[2]), &at, &c)) {
+        }
         for (int i = 0; i < 3; i++) {
             buf_free(&whole[i]);
             buf_free(&parts[i]);

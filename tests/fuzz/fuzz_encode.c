@@ -1,6 +1,5 @@
-/* Any bytes as text, through three kinds of patterns: no normaliser, so decoding must give them back;
- * and in pieces through the stream.
- * SPDX-License-Identifier: MIT */
+/* Any bytes as text, through three kinds of patterns: no normaliser, so decoding must give them
+ * back; and in pieces through the stream. SPDX-License-Identifier: MIT */
 #include "tests/unit/text/tiny.h"
 
 #include <stdlib.h>
@@ -37,7 +36,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     }
     utf8_stream u = {0};
     buf whole = {0}, parts = {0};
-    for (size_t at = 0; at < n; at += 3) utf8_push(&u, (str){text.p + at, size_min(3, n - at)}, &parts);
+    for (size_t at = 0; at < n; at += 3)
+        utf8_push(&u, (str){text.p + at, size_min(3, n - at)}, &parts);
     utf8_flush(&u, &parts);
     utf8_repair(&whole, text);
     if (!str_eq(buf_str(&whole), buf_str(&parts))) abort();

@@ -10,7 +10,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     ponder_error err;
     tokenizer *t;
-    if (load_json_text(&t, (str){(const char *)data, n}, "fuzz", (str){0}, &err) != PONDER_OK) return 0;
+    if (load_json_text(&t, (str){(const char *)data, n}, "fuzz", (str){0}, &err) != PONDER_OK)
+        return 0;
     tokens ids = {0};
     buf text = {0};
     str probe = STR("a b\n\n 12  \u4e2d\u0301<x>\xff");

@@ -564,7 +564,7 @@ int main(int argc, char **argv)
     for (size_t l = 0; l < COUNT_OF(LEVELS); l++) {
         test_at(&list, "span is attention", span_is_attention, LEVELS[l]);
         test_at(&list, "the unseen does not matter", what_is_not_seen_does_not_matter, LEVELS[l]);
-        if (l == 0) continue; /* the reference takes one row at a time, and is what stores must do */
+        if (l == 0) continue; /* one row at a time, and what stores must do */
         test_at(&list, "rows do not see each other", rows_do_not_see_each_other, LEVELS[l]);
         test_at(&list, "stores", stores_are_those_of_the_reference, LEVELS[l]);
     }

@@ -35,18 +35,25 @@ typedef struct product {
     size_t ahead_step;       /* so many bytes of it per i; 0: none */
 } product;
 
+/* Cells that all rows sum. */
+KERN_INLINE size_t common_cells(size_t rows, const product *p)
+{
+    size_t n = p->n[0];
+    for (size_t r = 1; r < rows; r++) n = size_min(n, p->n[r]);
+    return n / CELL;
+}
+
+/* What all rows sum; a single row also its half cell. */
 KERN_INLINE void tile(size_t R, size_t V, const product *p)
 {
     const cell *a = p->a, *b = p->b;
     const uint8_t *ahead = p->ahead;
     const size_t lda = p->lda, step = p->b_step, vector = p->b_vector, ahead_step = p->ahead_step;
-    size_t common = SIZE_MAX;
+    const size_t common = common_cells(R, p);
     vf acc[TILE_ROWS][WIDE];
-    for (size_t r = 0; r < R; r++) {
-        common = size_min(common, p->n[r] / CELL);
+    for (size_t r = 0; r < R; r++)
         for (size_t v = 0; v < V; v++)
             acc[r][v] = p->fresh ? vf_set1(0) : vf_load(p->c + r * p->ldc + v * W);
-    }
     for (size_t i = 0; i < common; i++) {
         cells x[WIDE];
         for (size_t v = 0; v < V; v++) x[v] = cell_load(b + i * step + v * vector);
@@ -56,17 +63,10 @@ KERN_INLINE void tile(size_t R, size_t V, const product *p)
         for (size_t r = 0; r < R; r++)
             for (size_t v = 0; v < V; v++) acc[r][v] = cell_fma(a[r * lda + i], x[v], acc[r][v]);
     }
-    for (size_t r = 0; r < R; r++) { /* what only some rows see */
-        size_t i = common;
-        for (; i < p->n[r] / CELL; i++)
-            for (size_t v = 0; v < V; v++)
-                acc[r][v] =
-                    cell_fma(a[r * lda + i], cell_load(b + i * step + v * vector), acc[r][v]);
-        if (p->n[r] % CELL)
-            for (size_t v = 0; v < V; v++)
-                acc[r][v] =
-                    cell_fma(a[r * lda + i], cell_load_first(b + i * step + v * vector), acc[r][v]);
-    }
+    if (R == 1 && p->n[0] % CELL)
+        for (size_t v = 0; v < V; v++)
+            acc[0][v] =
+                cell_fma(a[common], cell_load_first(b + common * step + v * vector), acc[0][v]);
     for (size_t r = 0; r < R; r++)
         for (size_t v = 0; v < V; v++) vf_store(p->c + r * p->ldc + v * W, acc[r][v]);
 }
@@ -75,12 +75,24 @@ KERN_INLINE void tile_of_rows(size_t rows, size_t V, const product *p)
 {
     _Static_assert(TILE_ROWS == 6, "one case per number of rows");
     switch (rows) {
-    case 1: tile(1, V, p); break;
+    case 1: tile(1, V, p); return; /* nothing is left over */
     case 2: tile(2, V, p); break;
     case 3: tile(3, V, p); break;
     case 4: tile(4, V, p); break;
     case 5: tile(5, V, p); break;
     case 6: tile(6, V, p); break;
+    }
+    const size_t common = common_cells(rows, p);
+    for (size_t r = 0; r < rows; r++) { /* what only some rows see, one by one */
+        if (p->n[r] == common * CELL) continue;
+        product rest = *p;
+        rest.c += r * p->ldc;
+        rest.a += r * p->lda + common;
+        rest.b += common * p->b_step;
+        rest.n[0] = p->n[r] - common * CELL;
+        rest.fresh = false;
+        rest.ahead_step = 0;
+        tile(1, V, &rest);
     }
 }
 

@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-/* ---- counting allocations -------------------------------------------------------------------------- */
+/* ---- counting allocations -------------------------------------------------------------------- */
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SANITIZED 1
@@ -44,7 +44,7 @@ void *realloc(void *p, size_t n)
 }
 #endif
 
-/* ---- what a request says ----------------------------------------------------------------------------- */
+/* ---- what a request says --------------------------------------------------------------------- */
 
 enum { MAX_TOKENS = 1200, MAX_TEXT = 16384 };
 
@@ -124,8 +124,13 @@ static engine *open_with(engine_options o)
 static engine_request ask(size_t p, size_t n, said *to)
 {
     memset(to, 0, sizeof *to);
-    engine_request r = {.prompt = prompt[p], .n_prompt = n, .max_tokens = 60, .raw = true,
-                        .sampling = engine_sampling_of(CHAT_DEEPSEEK_R1), .event = record, .user = to};
+    engine_request r = {.prompt = prompt[p],
+                        .n_prompt = n,
+                        .max_tokens = 60,
+                        .raw = true,
+                        .sampling = engine_sampling_of(CHAT_DEEPSEEK_R1),
+                        .event = record,
+                        .user = to};
     r.sampling.seed = 40 + p;
     return r;
 }
@@ -188,8 +193,10 @@ static void all_alone(size_t longer)
 static void alone_equals_in_batch(void **state)
 {
     (void)state;
-    const engine_options os[] = {{0}, {.max_batch_tokens = 9, .max_sequences = 8},
-                                 {.max_batch_tokens = 64, .max_sequences = 8, .no_prefix_cache = true}};
+    const engine_options os[] = {
+        {0},
+        {.max_batch_tokens = 9, .max_sequences = 8},
+        {.max_batch_tokens = 64, .max_sequences = 8, .no_prefix_cache = true}};
     all_alone(0);
     for (size_t i = 0; i < COUNT_OF(os); i++) {
         ponder_error err;
@@ -197,7 +204,8 @@ static void alone_equals_in_batch(void **state)
         for (size_t p = 0; p < 8; p++) {
             engine_request r = varied(p, 0, &B[p]);
             submit(e, &r);
-            for (size_t s = 0; s < p; s++) check_ok(engine_step(e, &err)); /* they come one by one */
+            for (size_t s = 0; s < p; s++)
+                check_ok(engine_step(e, &err)); /* they come one by one */
         }
         run(e);
         for (size_t p = 0; p < 8; p++) check_same(&A[p], &B[p]);
@@ -250,7 +258,8 @@ static void choices_equal_requests(void **state)
 static void a_known_beginning_is_not_computed_again(void **state)
 {
     (void)state;
-    engine *with = open_with((engine_options){0}), *without = open_with((engine_options){.no_prefix_cache = true});
+    engine *with = open_with((engine_options){0}),
+           *without = open_with((engine_options){.no_prefix_cache = true});
     engine_request r = ask(2, 300, &A[0]);
     submit(with, &r);
     run(with);
@@ -284,7 +293,24 @@ static void a_known_beginning_is_not_computed_again(void **state)
     engine_close(without);
 }
 
-/* ---- the end ----------------------------------------------------------------------------------------- */
+static void short_prompts_do_not_wait_behind_long_ones(void **state)
+{
+    (void)state;
+    ponder_error err;
+    engine *e = open_with((engine_options){.max_batch_tokens = 32, .max_sequences = 4});
+    engine_request slow = ask(0, 800, &A[0]), quick = ask(1, 30, &A[1]);
+    submit(e, &slow);
+    check_ok(engine_step(e, &err));
+    submit(e, &quick);
+    for (int i = 0; i < 10; i++) check_ok(engine_step(e, &err));
+    assert_int_equal(A[0].n, 0);
+    assert_int_equal(A[1].n, 9); /* half of each batch is its share: two steps for 30 tokens */
+    run(e);
+    assert_int_equal(A[0].n, 60);
+    engine_close(e);
+}
+
+/* ---- the end --------------------------------------------------------------------------------- */
 
 static void answers_end(void **state)
 {
@@ -350,10 +376,11 @@ static void answers_end(void **state)
     engine_close(e);
 }
 
-/* ---- thinking ------------------------------------------------------------------------------------------ */
+/* ---- thinking -------------------------------------------------------------------------------- */
 
 /* Bans what would end the thought or the text, so that the tests decide when. */
-static engine_bias BANS[] = {{TINY_EOS, -INFINITY}, {TINY_UNTHINK, -INFINITY}, {TINY_THINK, -INFINITY}};
+static engine_bias BANS[] = {
+    {TINY_EOS, -INFINITY}, {TINY_UNTHINK, -INFINITY}, {TINY_THINK, -INFINITY}};
 
 static void a_budget_closes_the_thought(void **state)
 {
@@ -441,7 +468,7 @@ static void loops_end(void **state)
     engine_close(e);
 }
 
-/* ---- limits ---------------------------------------------------------------------------------------------- */
+/* ---- limits ---------------------------------------------------------------------------------- */
 
 static void what_does_not_fit_is_refused(void **state)
 {
@@ -482,7 +509,8 @@ static void bad_requests_are_refused(void **state)
     assert_int_equal(engine_submit(e, &r, NULL, &err), PONDER_ELIMIT);
     const float bad[] = {-1, NAN, INFINITY};
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
-        float *at[] = {&r.sampling.temperature, &r.sampling.top_p, &r.sampling.min_p, &r.sampling.repetition};
+        float *at[] = {&r.sampling.temperature, &r.sampling.top_p, &r.sampling.min_p,
+                       &r.sampling.repetition};
         for (size_t j = 0; j < COUNT_OF(at); j++) {
             r = ask(0, 10, &A[0]);
             *at[j] = bad[i];
@@ -519,15 +547,17 @@ static void steps_do_not_allocate(void **state)
     engine_close(e);
 }
 
-/* ---- prompts ----------------------------------------------------------------------------------------------- */
+/* ---- prompts --------------------------------------------------------------------------------- */
 
-static void check_prompt(chat_template c, enum engine_think think, const char *tail, enum chat_part begin)
+static void check_prompt(chat_template c, enum engine_think think, const char *tail,
+                         enum chat_part begin)
 {
     ponder_error err;
     tokens ids = {0};
     buf text = {0};
     enum chat_part got;
-    const chat_message m = {.role = STR("user"), .content = STR("1+1? </think>"), .has_content = true};
+    const chat_message m = {
+        .role = STR("user"), .content = STR("1+1? </think>"), .has_content = true};
     const chat_request r = {.messages = &m, .n_messages = 1, .generation_prompt = true};
     check_ok(engine_prompt(&ids, &got, Y.t, c, &r, think, &err));
     tokenizer_decode(Y.t, &text, ids.p, ids.n, false);
@@ -566,6 +596,7 @@ int main(void)
         cmocka_unit_test(little_memory_changes_nothing),
         cmocka_unit_test(choices_equal_requests),
         cmocka_unit_test(a_known_beginning_is_not_computed_again),
+        cmocka_unit_test(short_prompts_do_not_wait_behind_long_ones),
         cmocka_unit_test(answers_end),
         cmocka_unit_test(a_budget_closes_the_thought),
         cmocka_unit_test(a_nudge_closes_it_earlier),

@@ -3,7 +3,7 @@
 #include "engine/engine_int.h"
 #include "tests/check.h"
 
-/* ---- pages ------------------------------------------------------------------------------------------ */
+/* ---- pages ----------------------------------------------------------------------------------- */
 
 enum { PAGES = 6 };
 
@@ -76,7 +76,7 @@ static void orphans_are_not_found(void **state)
     arena_close(&a);
 }
 
-/* ---- stop strings ------------------------------------------------------------------------------------- */
+/* ---- stop strings ---------------------------------------------------------------------------- */
 
 /* Where text ends by the definition: at the first byte that completes a stop string, before the
  * longest one that does. */
@@ -93,7 +93,10 @@ static size_t naive(str text, const str *stop, size_t n, int *which)
     return text.n;
 }
 
-static char letter(uint64_t seed, uint64_t i) { return (char)('a' + rng_below(2, seed, 1, i, RNG_TEST)); }
+static char letter(uint64_t seed, uint64_t i)
+{
+    return (char)('a' + rng_below(2, seed, 1, i, RNG_TEST));
+}
 
 static void stops_equal_search_in_whole_text(void **state)
 {
@@ -144,7 +147,7 @@ static void stops_have_limits(void **state)
     assert_true(stop_set(&s, NULL, 0));
 }
 
-/* ---- loops -------------------------------------------------------------------------------------------- */
+/* ---- loops ----------------------------------------------------------------------------------- */
 
 static size_t tokens_until_loop(int32_t (*id)(size_t i), size_t n)
 {
@@ -156,13 +159,18 @@ static size_t tokens_until_loop(int32_t (*id)(size_t i), size_t n)
 }
 
 static int32_t one(size_t i) { return i < 100 ? (int32_t)(i * 7919 % 1009) : 5; }
-static int32_t sentence(size_t i) { return i < 500 ? (int32_t)(i * i % 997) : (int32_t)((i % 37) * 31); }
+static int32_t sentence(size_t i)
+{
+    return i < 500 ? (int32_t)(i * i % 997) : (int32_t)((i % 37) * 31);
+}
 static int32_t paragraph(size_t i) { return (int32_t)((i % 1000) * (i % 1000) % 4093); }
 /* "12. word\n": the number of two tokens counts up, the rest of the line repeats. */
 static int32_t list(size_t i)
 {
     size_t line = i / 8;
-    return i % 8 == 0 ? (int32_t)(line / 10 % 100) : i % 8 == 1 ? (int32_t)(200 + line % 10) : (int32_t)(i % 8 + 500);
+    return i % 8 == 0   ? (int32_t)(line / 10 % 100)
+           : i % 8 == 1 ? (int32_t)(200 + line % 10)
+                        : (int32_t)(i % 8 + 500);
 }
 /* Rulers of 120 equal tokens between lines of text; a table of zeros, 12 x 12. */
 static int32_t table(size_t i)
@@ -170,15 +178,21 @@ static int32_t table(size_t i)
     size_t at = i % 160;
     return at < 120 ? 7 : (int32_t)(at + i / 160 * 40 % 4000);
 }
-static int32_t zeros(size_t i) { return i % 700 < 288 ? (int32_t)(i % 2) : (int32_t)(i * 13 % 2003); }
+static int32_t zeros(size_t i)
+{
+    return i % 700 < 288 ? (int32_t)(i % 2) : (int32_t)(i * 13 % 2003);
+}
 static int32_t noise(size_t i) { return (int32_t)rng_below(3, 1, 2, i, RNG_TEST); }
 
 static void loops_are_found_and_lists_are_not(void **state)
 {
     (void)state;
-    assert_in_range(tokens_until_loop(one, 2000), 100 + ENGINE_LOOP_TOKENS, 110 + ENGINE_LOOP_TOKENS);
-    assert_in_range(tokens_until_loop(sentence, 2000), 500 + ENGINE_LOOP_TOKENS, 540 + ENGINE_LOOP_TOKENS);
-    assert_in_range(tokens_until_loop(paragraph, 9000), 4000, 4000); /* four times the same thousand */
+    assert_in_range(tokens_until_loop(one, 2000), 100 + ENGINE_LOOP_TOKENS,
+                    110 + ENGINE_LOOP_TOKENS);
+    assert_in_range(tokens_until_loop(sentence, 2000), 500 + ENGINE_LOOP_TOKENS,
+                    540 + ENGINE_LOOP_TOKENS);
+    assert_in_range(tokens_until_loop(paragraph, 9000), 4000,
+                    4000); /* four times the same thousand */
     assert_int_equal(tokens_until_loop(list, 20000), 0);
     assert_int_equal(tokens_until_loop(table, 20000), 0);
     assert_int_equal(tokens_until_loop(zeros, 20000), 0);

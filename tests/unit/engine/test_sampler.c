@@ -6,16 +6,28 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { V = 700 };
+enum { V = 3000 };
 
-static float weights[V];
-static sampler scratch = {.w = weights};
+static sampler scratch;
+static arena memory;
 static kern K;
 
 static int start_kern(void **state)
 {
     (void)state;
+    ponder_error err;
+    arena count = {0};
     kern_init(&K, ~0u);
+    assert_true(sampler_place(&scratch, V, &count));
+    check_ok(arena_open(&memory, count.used, &err));
+    assert_true(sampler_place(&scratch, V, &memory));
+    return 0;
+}
+
+static int end_kern(void **state)
+{
+    (void)state;
+    arena_close(&memory);
     return 0;
 }
 
@@ -40,7 +52,7 @@ static void fill(float *x, size_t n, uint64_t seed, double spread, int steps)
     }
 }
 
-/* ---- the plain sampler ---------------------------------------------------------------------------- */
+/* ---- the plain sampler ----------------------------------------------------------------------- */
 
 static const double *sort_by;
 
@@ -83,7 +95,7 @@ static void check_against_plain(const float *x, size_t n, const engine_sampling 
     for (size_t i = 0; i < n; i++) {
         if (p[i] == 0) continue;
         /* The middle of the token's stretch of u; float weights move its ends by 1e-6 or so. */
-        if (p[i] > 1e-4) {
+        if (p[i] > 1e-4 && i % (n / 40 + 1) == 0) {
             picked got = pick(x, n, o, NULL, sum + p[i] / 2);
             assert_int_equal(got.id, i);
             assert_true(fabs((double)got.sample_logprob - log(p[i])) < 1e-4);
@@ -190,8 +202,8 @@ static void penalties_and_bias(void **state)
     double total = exp(4.0) + exp(3.5) + exp(-1.0) + exp(2.0);
     assert_true(fabs((double)got.logprob - (-1 - log(total))) < 1e-5);
     got = (picked){0};
-    assert_true(sampler_pick(&scratch, &K, x, 4, &(engine_sampling){.top_p = 1, .repetition = 1}, NULL,
-                             (engine_bias){3, 3}, 0, &got));
+    assert_true(sampler_pick(&scratch, &K, x, 4, &(engine_sampling){.top_p = 1, .repetition = 1},
+                             NULL, (engine_bias){3, 3}, 0, &got));
     assert_int_equal(got.id, 3);
 }
 
@@ -217,7 +229,8 @@ static void damaged_logits_are_refused(void **state)
     (void)state;
     picked got;
     engine_sampling o = plain(1);
-    const float bad[][3] = {{1, NAN, 2}, {NAN, 1, 2}, {1, INFINITY, 0}, {-INFINITY, -INFINITY, -INFINITY}};
+    const float bad[][3] = {
+        {1, NAN, 2}, {NAN, 1, 2}, {1, INFINITY, 0}, {-INFINITY, -INFINITY, -INFINITY}};
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         got = (picked){0};
         assert_false(sampler_pick(&scratch, &K, bad[i], 3, &o, NULL, (engine_bias){0}, 0.5, &got));
@@ -239,5 +252,5 @@ int main(void)
         cmocka_unit_test(tops_are_the_largest),
         cmocka_unit_test(damaged_logits_are_refused),
     };
-    return cmocka_run_group_tests(tests, start_kern, NULL);
+    return cmocka_run_group_tests(tests, start_kern, end_kern);
 }

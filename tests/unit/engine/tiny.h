@@ -10,7 +10,13 @@
 #include <unistd.h>
 
 enum {
-    TINY_BOS = 256, TINY_EOS, TINY_USER, TINY_ASSISTANT, TINY_THINK, TINY_UNTHINK, TINY_VOCAB,
+    TINY_BOS = 256,
+    TINY_EOS,
+    TINY_USER,
+    TINY_ASSISTANT,
+    TINY_THINK,
+    TINY_UNTHINK,
+    TINY_VOCAB,
     TINY_CONTEXT = 1024
 };
 
@@ -40,9 +46,12 @@ static void tiny_put_tokenizer(gguf_writer *w)
     ponder_error err;
     static char bytes[256][3];
     str token[TINY_VOCAB] = {
-        [TINY_BOS] = STR("<｜begin▁of▁sentence｜>"), [TINY_EOS] = STR("<｜end▁of▁sentence｜>"),
-        [TINY_USER] = STR("<｜User｜>"), [TINY_ASSISTANT] = STR("<｜Assistant｜>"),
-        [TINY_THINK] = STR("<think>"), [TINY_UNTHINK] = STR("</think>"),
+        [TINY_BOS] = STR("<｜begin▁of▁sentence｜>"),
+        [TINY_EOS] = STR("<｜end▁of▁sentence｜>"),
+        [TINY_USER] = STR("<｜User｜>"),
+        [TINY_ASSISTANT] = STR("<｜Assistant｜>"),
+        [TINY_THINK] = STR("<think>"),
+        [TINY_UNTHINK] = STR("</think>"),
     };
     int32_t type[TINY_VOCAB];
     for (int i = 0; i < 256; i++) token[i] = tiny_byte(i, bytes[i]);
@@ -74,9 +83,17 @@ static void tiny_put_config(gguf_writer *w)
 static void tiny_write(const char *path)
 {
     ponder_error err;
-    const model_config c = {.arch = MODEL_LLAMA, .name = "tiny", .layers = 2, .width = 64, .heads = 4,
-                            .kv_heads = 2, .head_dim = 16, .ffn = 96, .vocab = TINY_VOCAB,
-                            .context = TINY_CONTEXT, .rope_dim = 16};
+    const model_config c = {.arch = MODEL_LLAMA,
+                            .name = "tiny",
+                            .layers = 2,
+                            .width = 64,
+                            .heads = 4,
+                            .kv_heads = 2,
+                            .head_dim = 16,
+                            .ffn = 96,
+                            .vocab = TINY_VOCAB,
+                            .context = TINY_CONTEXT,
+                            .rope_dim = 16};
     static model_tensor t[64];
     size_t n = model_tensors(&c, t, COUNT_OF(t));
     gguf_writer *w;

@@ -3,8 +3,9 @@
 #include "tests/check.h"
 #include "tests/unit/text/tiny.h"
 
-#define CALL(name, args)                                                                          \
-    "<｜tool▁call▁begin｜>function<｜tool▁sep｜>" name "\n```json\n" args "\n```<｜tool▁call▁end｜>"
+#define CALL(name, args)                                                                           \
+    "<｜tool▁call▁begin｜>function<｜tool▁sep｜>" name "\n```json\n" args "\n```<"                 \
+                                                                          "｜tool▁call▁end｜>"
 
 static void split_all(str text, size_t cut, bool opened, buf part[3])
 {
@@ -69,11 +70,13 @@ static void nothing_is_held_back_without_need(void **state)
 static void calls_are_found(void **state)
 {
     (void)state;
-    str text = STR(CALL("add", "{\"a\": 1}") "\n" CALL("none", "{}")
-                   "<｜tool▁call▁begin｜>broken<｜tool▁call▁end｜>"
-                   "<｜tool▁call▁begin｜>get<｜tool▁sep｜>{\"x\":\n2}<｜tool▁call▁end｜><｜tool▁calls▁end｜>"
-                   "<｜tool▁call▁begin｜>cut<｜tool▁sep｜>{");
-    static const char *const want[][2] = {{"add", "{\"a\": 1}"}, {"none", "{}"}, {"get", "{\"x\":\n2}"}};
+    str text = STR(CALL("add", "{\"a\": 1}") "\n" CALL(
+        "none", "{}") "<｜tool▁call▁begin｜>broken<｜tool▁call▁end｜>"
+                      "<｜tool▁call▁begin｜>get<｜tool▁sep｜>{\"x\":\n2}<｜tool▁call▁end｜><"
+                      "｜tool▁calls▁end｜>"
+                      "<｜tool▁call▁begin｜>cut<｜tool▁sep｜>{");
+    static const char *const want[][2] = {
+        {"add", "{\"a\": 1}"}, {"none", "{}"}, {"get", "{\"x\":\n2}"}};
     size_t at = 0;
     chat_called c;
     for (size_t i = 0; i < COUNT_OF(want); i++) {
@@ -115,10 +118,10 @@ static void check_render(const char *json, chat_template c, const char *want)
 #define U "<｜User｜>"
 #define A "<｜Assistant｜>"
 #define E "<｜end▁of▁sentence｜>"
-#define TALK                                                                                      \
-    "{\"add_generation_prompt\":true,\"messages\":[{\"role\":\"system\",\"content\":\"S\"},"      \
-    "{\"role\":\"user\",\"content\":\"q\"},{\"role\":\"assistant\",\"content\":"                  \
-    "\"<think>t</think>\\n\\na\"},{\"role\":\"user\",\"content\":[{\"type\":\"text\","            \
+#define TALK                                                                                       \
+    "{\"add_generation_prompt\":true,\"messages\":[{\"role\":\"system\",\"content\":\"S\"},"       \
+    "{\"role\":\"user\",\"content\":\"q\"},{\"role\":\"assistant\",\"content\":"                   \
+    "\"<think>t</think>\\n\\na\"},{\"role\":\"user\",\"content\":[{\"type\":\"text\","             \
     "\"text\":\"x\"},{\"type\":\"text\",\"text\":\"y\"}]}]}"
 
 static void prompts(void **state)
@@ -128,18 +131,23 @@ static void prompts(void **state)
     check_render(TALK, CHAT_R1_DISTILL_JAN, "<B>S" U "q" A "\n\na" E U "xy" A);
     check_render(TALK, CHAT_DEEPSEEK_R1_0528, "<B>S" U "q" A "\n\na" E U "xy" A);
     check_render(TALK, CHAT_DEEPSEEK_V3, "<B>S" U "q" A "<think>t</think>\n\na" E U "xy" A);
-    check_render(TALK, CHAT_DEEPSEEK_V3_1, "<B>S" U "q" A "<think></think>\n\na" E U "xy" A "<think></think>");
-    check_render(TALK, CHAT_DEEPSEEK_V2, "<B>S\n\nUser: q\n\nAssistant: <think>t</think>\n\na" E
-                                         "User: xy\n\nAssistant:");
-    check_render("{\"messages\":[{\"role\":\"user\",\"content\":\"q\"}]}", CHAT_SMOLLM2,
-                 "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging "
-                 "Face<|im_end|>\n<|im_start|>user\nq<|im_end|>\n");
+    check_render(TALK, CHAT_DEEPSEEK_V3_1,
+                 "<B>S" U "q" A "<think></think>\n\na" E U "xy" A "<think></think>");
+    check_render(TALK, CHAT_DEEPSEEK_V2,
+                 "<B>S\n\nUser: q\n\nAssistant: <think>t</think>\n\na" E "User: xy\n\nAssistant:");
+    check_render(
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"q\"}]}", CHAT_SMOLLM2,
+        "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging "
+        "Face<|im_end|>\n<|im_start|>user\nq<|im_end|>\n");
     check_render("{\"messages\":[{\"role\":\"user\",\"content\":\"\\u3000 q\\u001f\\u00a0\"}]}",
                  CHAT_LLAMA3, "<B><|start_header_id|>user<|end_header_id|>\n\nq<|eot_id|>");
-    check_render("{\"messages\":[{\"role\":\"assistant\",\"content\":\"c\",\"tool_calls\":[{\"function\":"
-                 "{\"name\":\"f\",\"arguments\":{\"k\":[1,2.50,1e30,0.00001,-0.0,true,null,\"\\u00e9\\\"\"]}}}]}]}",
-                 CHAT_DEEPSEEK_V3_1, "<B>c<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>f<｜tool▁sep｜>{\"k\": [1, 2.5, "
-                 "1e+30, 1e-05, -0.0, true, null, \"é\\\"\"]}<｜tool▁call▁end｜><｜tool▁calls▁end｜>" E);
+    check_render(
+        "{\"messages\":[{\"role\":\"assistant\",\"content\":\"c\",\"tool_calls\":[{\"function\":"
+        "{\"name\":\"f\",\"arguments\":{\"k\":[1,2.50,1e30,0.00001,-0.0,true,null,\"\\u00e9\\\"\"]}"
+        "}}]}]}",
+        CHAT_DEEPSEEK_V3_1,
+        "<B>c<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>f<｜tool▁sep｜>{\"k\": [1, 2.5, "
+        "1e+30, 1e-05, -0.0, true, null, \"é\\\"\"]}<｜tool▁call▁end｜><｜tool▁calls▁end｜>" E);
     chat_prompt p;
     render_json(TALK, CHAT_DEEPSEEK_R1, &p, PONDER_OK);
     assert_true(p.opens_thinking);
@@ -148,8 +156,12 @@ static void prompts(void **state)
     assert_false(p.opens_thinking);
     chat_prompt_free(&p);
     static const char *const bad[] = {
-        "{}", "{\"messages\":3}", "{\"messages\":[{}]}", "{\"messages\":[{\"role\":\"user\",\"content\":3}]}",
-        "{\"messages\":[],\"tools\":{}}", "{\"messages\":[],\"thinking\":1}",
+        "{}",
+        "{\"messages\":3}",
+        "{\"messages\":[{}]}",
+        "{\"messages\":[{\"role\":\"user\",\"content\":3}]}",
+        "{\"messages\":[],\"tools\":{}}",
+        "{\"messages\":[],\"thinking\":1}",
         "{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":[{}]}]}",
         "{\"messages\":[{\"role\":\"assistant\",\"tool_calls\":3}]}",
         "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"image\"}]}]}",
@@ -182,7 +194,8 @@ static void names_and_detection(void **state)
     assert_int_equal(chat_template_detect(t, STR("")), CHAT_NONE);
     assert_int_equal(chat_template_detect(t, STR("something else")), CHAT_NONE);
     assert_int_equal(chat_template_detect(t, STR("{{'<|im_start|>'}}")), CHAT_CHATML);
-    assert_int_equal(chat_template_detect(t, STR("<｜Assistant｜> if thinking")), CHAT_DEEPSEEK_V3_1);
+    assert_int_equal(chat_template_detect(t, STR("<｜Assistant｜> if thinking")),
+                     CHAT_DEEPSEEK_V3_1);
     tokenizer_close(t);
 }
 

@@ -7,8 +7,8 @@
 
 enum { TINY_BYTES = 256, TINY_ALPHABET = 6 };
 
-/* The byte alphabet's letter for b, by its definition: printing bytes as they are, others counted up
- * from U+0100. */
+/* The byte alphabet's letter for b, by its definition: printing bytes as they are, others counted
+ * up from U+0100. */
 static inline void tiny_letter(buf *out, unsigned b)
 {
     unsigned cp = 0x100;
@@ -42,8 +42,8 @@ static inline void tiny_bytes(tiny *v)
     }
 }
 
-/* Random merges over the letters a.. and the bytes of one Han character: tokens made in several ways
- * and in any order of rank, as no trained vocabulary would have them. */
+/* Random merges over the letters a.. and the bytes of one Han character: tokens made in several
+ * ways and in any order of rank, as no trained vocabulary would have them. */
 static inline void tiny_merges(tiny *v, uint64_t seed, int wanted)
 {
     static const unsigned char letters[TINY_ALPHABET] = {'a', 'b', ' ', 0xE4, 0xB8, 0xAD};
@@ -52,7 +52,7 @@ static inline void tiny_merges(tiny *v, uint64_t seed, int wanted)
         for (int k = 0; k < 2; k++) {
             uint64_t r = rng_u64(seed, (uint64_t)k, i, RNG_TEST);
             part[k] = r % 3 && v->n > TINY_BYTES ? TINY_BYTES + (int)(r / 3 % (v->n - TINY_BYTES))
-                                                  : letters[r / 3 % TINY_ALPHABET];
+                                                 : letters[r / 3 % TINY_ALPHABET];
         }
         str l = v->token[part[0]], r = v->token[part[1]];
         bool known = l.n + r.n > 24;
@@ -84,9 +84,12 @@ static inline void tiny_spell(buf *out, str s)
  * top object; added tokens <|x|>, <|x|>y and <n> (normalized) follow the mergeable ones. */
 static inline void tiny_json(buf *out, const tiny *v, const char *stages, const char *more)
 {
-    buf_printf(out, "{%s\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[%s{\"type\":"
-               "\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":false}]},\"model\":{\"type\":"
-               "\"BPE\",\"vocab\":{", more, stages);
+    buf_printf(
+        out,
+        "{%s\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[%s{\"type\":"
+        "\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":false}]},\"model\":{\"type\":"
+        "\"BPE\",\"vocab\":{",
+        more, stages);
     for (size_t i = 0; i < v->n; i++) {
         buf_add_str(out, i ? STR(",\"") : STR("\""));
         tiny_spell(out, v->token[i]);
@@ -100,9 +103,11 @@ static inline void tiny_json(buf *out, const tiny *v, const char *stages, const 
         tiny_spell(out, v->token[v->right[m]]);
         buf_add_char(out, '"');
     }
-    buf_printf(out, "]},\"added_tokens\":[{\"id\":%zu,\"content\":\"<|x|>\",\"special\":true},"
+    buf_printf(out,
+               "]},\"added_tokens\":[{\"id\":%zu,\"content\":\"<|x|>\",\"special\":true},"
                "{\"id\":%zu,\"content\":\"<|x|>y\"},{\"id\":%zu,\"content\":\"<n>\",\"normalized\":"
-               "true}]}", v->n, v->n + 1, v->n + 2);
+               "true}]}",
+               v->n, v->n + 1, v->n + 2);
 }
 
 static inline ponder_status tiny_open(tokenizer **out, const tiny *v, const char *stages,
@@ -115,18 +120,19 @@ static inline ponder_status tiny_open(tokenizer **out, const tiny *v, const char
     return st;
 }
 
-#define TINY_SPLIT(regex) \
+#define TINY_SPLIT(regex)                                                                          \
     "{\"type\":\"Split\",\"pattern\":{\"Regex\":\"" regex "\"},\"behavior\":\"Isolated\"},"
 
 /* The pattern lists of Llama 3 and of DeepSeek-V3. */
-#define TINY_LLAMA3                                                                               \
-    TINY_SPLIT("(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+|"            \
-               "\\\\p{N}{1,3}| ?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n]*|\\\\s*[\\\\r\\\\n]+|"      \
+#define TINY_LLAMA3                                                                                \
+    TINY_SPLIT("(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\\\r\\\\n\\\\p{L}\\\\p{N}]?\\\\p{L}+|"             \
+               "\\\\p{N}{1,3}| ?[^\\\\s\\\\p{L}\\\\p{N}]+[\\\\r\\\\n]*|\\\\s*[\\\\r\\\\n]+|"       \
                "\\\\s+(?!\\\\S)|\\\\s+")
-#define TINY_DEEPSEEK                                                                             \
-    TINY_SPLIT("\\\\p{N}{1,3}")                                                                   \
-    TINY_SPLIT("[\\u4e00-\\u9fa5\\u3040-\\u309f\\u30a0-\\u30ff]+")                               \
-    TINY_SPLIT("[^\\r\\n\\\\p{L}\\\\p{P}\\\\p{S}]?[\\\\p{L}\\\\p{M}]+| ?[\\\\p{P}\\\\p{S}]+[\\r\\n]*|" \
-               "\\\\s*[\\r\\n]+|\\\\s+(?!\\\\S)|\\\\s+")
+#define TINY_DEEPSEEK                                                                              \
+    TINY_SPLIT("\\\\p{N}{1,3}")                                                                    \
+    TINY_SPLIT("[\\u4e00-\\u9fa5\\u3040-\\u309f\\u30a0-\\u30ff]+")                                 \
+    TINY_SPLIT(                                                                                    \
+        "[^\\r\\n\\\\p{L}\\\\p{P}\\\\p{S}]?[\\\\p{L}\\\\p{M}]+| ?[\\\\p{P}\\\\p{S}]+[\\r\\n]*|"    \
+        "\\\\s*[\\r\\n]+|\\\\s+(?!\\\\S)|\\\\s+")
 
 #endif

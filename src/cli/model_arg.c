@@ -1,0 +1,72 @@
+/* Finding and opening the model of a command line.
+ * SPDX-License-Identifier: MIT */
+#include "cli/model_arg.h"
+
+#include <stdlib.h>
+#include <strings.h>
+#include <unistd.h>
+
+static ponder_status kv_by_name(enum kern_kv *out, const char *name, ponder_error *err)
+{
+    static const char *const NAMES[KERN_KVS] = {"f32", "f16", "bf16", "q8_0"};
+    for (int i = 0; i < KERN_KVS; i++)
+        if (!strcasecmp(name, NAMES[i])) return *out = (enum kern_kv)i, PONDER_OK;
+    return err_set(err, PONDER_EARG, "--kv \"%s\": use f32, f16, bf16 or q8_0", name);
+}
+
+/* Weights that are exact deserve an exact cache. */
+static enum kern_kv kv_of(const fmt_model *file)
+{
+    for (size_t i = 0; i < fmt_tensor_count(file); i++) {
+        const fmt_tensor *t = fmt_tensor_at(file, i);
+        if (t->n_dims > 1 && t->type != NUM_F32) return KERN_KV_BF16;
+    }
+    return KERN_KV_F32;
+}
+
+static ponder_status open_file(model_arg *a, const char *path, const model_options *mo,
+                               const char *kv, ponder_error *err)
+{
+    fmt_model *file;
+    TRY(fmt_open(&file, path, err));
+    ponder_status st = tokenizer_from_model(&a->t, file, err);
+    a->kv = kv_of(file);
+    if (st == PONDER_OK && kv) st = kv_by_name(&a->kv, kv, err);
+    if (st == PONDER_OK) st = model_open(&a->m, file, mo, err);
+    fmt_close(file);
+    return st;
+}
+
+ponder_status model_arg_open(model_arg *out, const char *arg, const model_arg_options *o,
+                             ponder_error *err)
+{
+    uint64_t start = clock_ns();
+    char *path;
+    model_options mo = {0};
+    progress bar = {.out = !o->quiet && isatty(STDERR_FILENO) ? stderr : NULL};
+    *out = (model_arg){0};
+    if (!arg)
+        return err_set(
+            err, PONDER_EARG,
+            "no model is built in: give a .gguf file, a Hugging Face directory, or a name from "
+            "`ponder list`");
+    if (!cpu_mask_by_name(&mo.cpu_mask, o->cpu))
+        return err_set(err, PONDER_EARG,
+                       "--cpu \"%s\": use ref, avx2, avx512, avx512_vnni or native", o->cpu);
+    TRY(cli_find_model(&path, arg, err));
+    ponder_status st = pool_open(&out->pool, o->threads ? o->threads : cpu_cores(), err);
+    mo.pool = out->pool;
+    mo.progress = &bar;
+    if (st == PONDER_OK) st = open_file(out, path, &mo, o->kv, err);
+    free(path);
+    out->load_ms = (double)(clock_ns() - start) * 1e-6;
+    return st;
+}
+
+void model_arg_close(model_arg *a)
+{
+    tokenizer_close(a->t);
+    model_close(a->m);
+    pool_close(a->pool);
+    *a = (model_arg){0};
+}

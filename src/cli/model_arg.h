@@ -1,0 +1,40 @@
+/* model_arg: the MODEL of a command line, opened.
+ * SPDX-License-Identifier: MIT */
+#ifndef CLI_MODEL_ARG_H
+#define CLI_MODEL_ARG_H
+
+#include "cli/cli.h"
+#include "model/model.h"
+#include "text/text.h"
+
+/* What commands that run a model have in common. */
+typedef struct model_arg_options {
+    int threads;     /* 0: the physical cores */
+    const char *cpu; /* level by name */
+    const char *kv;  /* type of keys and values by name; NULL: what suits the weights */
+    bool quiet;      /* no progress while loading */
+} model_arg_options;
+
+/* The rows of an option table for o. */
+#define MODEL_ARG_ROWS(o)                                                                           \
+    {"threads", 't', CLI_INT, &(o)->threads, "N", "threads; 0: the physical cores", 0, 256},        \
+        {"cpu", 0, CLI_TEXT, &(o)->cpu, "LEVEL", "ref, avx2, avx512, avx512_vnni or native", 0, 0}, \
+    {                                                                                               \
+        "kv", 0, CLI_TEXT, &(o)->kv, "TYPE", "keys and values as f32, f16, bf16 or q8_0", 0, 0      \
+    }
+
+typedef struct model_arg {
+    pool *pool;
+    model *m;
+    tokenizer *t;
+    enum kern_kv kv;
+    double load_ms;
+} model_arg;
+
+/* arg: a path or a name of the local store; NULL is an error that says what to give. Close it in
+ * any case. */
+ponder_status model_arg_open(model_arg *out, const char *arg, const model_arg_options *o,
+                             ponder_error *err);
+void model_arg_close(model_arg *a);
+
+#endif

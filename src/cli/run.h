@@ -1,0 +1,56 @@
+/* run: what one answer and a conversation share.
+ * SPDX-License-Identifier: MIT */
+#ifndef CLI_RUN_H
+#define CLI_RUN_H
+
+#include "cli/model_arg.h"
+#include "engine/engine.h"
+
+/* How to answer: the command line, once read. */
+typedef struct run_settings {
+    engine_sampling sampling;
+    enum engine_think think;
+    chat_template template;
+    size_t max_tokens, think_budget, loop_tokens;
+    str stop[ENGINE_STOPS];
+    size_t n_stop;
+    bool raw, ignore_end;
+} run_settings;
+
+/* An answer, as it comes and when it is there. */
+typedef struct run_answer {
+    bool show_text;          /* stream the answer to stdout */
+    bool show_thoughts;      /* stream the reasoning to stderr */
+    bool count_thoughts;     /* or only how long it is */
+    bool text_tty, note_tty; /* of stdout and stderr: colours, no control characters */
+    enum chat_part shown;    /* what came last */
+    uint64_t counted_ns;
+    size_t thoughts; /* reasoning tokens so far */
+
+    buf text, reasoning;
+    enum engine_finish finish;
+    enum engine_close close;
+    engine_usage usage;
+} run_answer;
+
+/* Streams to what stdout and stderr are. */
+run_answer run_answer_new(void);
+void run_answer_free(run_answer *a);
+
+/* Answers a conversation (raw: the content of its last message). Ctrl-C ends it with what there is.
+ */
+ponder_status run_one(run_answer *a, engine *e, const model_arg *m, const run_settings *s,
+                      const chat_message *messages, size_t n, ponder_error *err);
+/* What a person should know of an answer that did not simply end; NULL: nothing. */
+const char *run_remark(const run_answer *a);
+double run_prompt_tps(const run_answer *a);
+double run_decode_tps(const run_answer *a);
+
+/* Ctrl-C from here on sets a flag. run_interrupted tells of it and clears it. */
+void run_catch_interrupts(void);
+bool run_interrupted(void);
+
+/* The interactive conversation; returns an exit status. system: NULL for none. */
+int run_chat(engine *e, const model_arg *m, run_settings *s, const char *system);
+
+#endif
