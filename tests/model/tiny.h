@@ -46,8 +46,8 @@ static inline void tiny_write(const char *config, num_type type, char out[128])
     check_ok(model_init(out, &c, &opt, &err));
 }
 
-static inline void tiny_open_as(tiny *t, const char *path, model_options opt, int threads, enum kern_kv kv,
-                                size_t pages, size_t max_tokens)
+static inline void tiny_open_as(tiny *t, const char *path, model_options opt, int threads,
+                                enum kern_kv kv, size_t pages, size_t max_tokens)
 {
     ponder_error err = {0};
     fmt_model *file;
@@ -64,8 +64,8 @@ static inline void tiny_open_as(tiny *t, const char *path, model_options opt, in
     for (size_t i = 0; i < pages; i++) t->pages[i] = (uint32_t)i;
 }
 
-static inline void tiny_open(tiny *t, const char *path, unsigned mask, int threads, enum kern_kv kv, size_t pages,
-                             size_t max_tokens)
+static inline void tiny_open(tiny *t, const char *path, unsigned mask, int threads, enum kern_kv kv,
+                             size_t pages, size_t max_tokens)
 {
     tiny_open_as(t, path, (model_options){.cpu_mask = mask}, threads, kv, pages, max_tokens);
 }

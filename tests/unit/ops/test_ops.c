@@ -90,20 +90,26 @@ static void linear(void **state)
     (void)state;
     enum { N = 150, K = 96, MOST = 70 };
     float *w = random_floats(N * K, 2), *bias = random_floats(N, 3), *gain = random_floats(K, 4);
-    float *x = random_floats(MOST * K, 5), *first = random_floats(MOST * K, 6), *y = malloc(MOST * N * sizeof *y);
+    float *x = random_floats(MOST * K, 5), *first = random_floats(MOST * K, 6),
+          *y = malloc(MOST * N * sizeof *y);
     ops_weight weight = weight_of(w, N, K, 1);
     for (size_t T = 1; T <= MOST; T += T < 4 ? 1 : 22) {
-        float *stream = malloc(T * K * sizeof *stream), *rows[MOST], *scattered = malloc(T * N * sizeof *scattered);
+        float *stream = malloc(T * K * sizeof *stream), *rows[MOST],
+              *scattered = malloc(T * N * sizeof *scattered);
         memcpy(stream, first, T * K * sizeof *stream);
         for (size_t t = 0; t < T; t++) rows[t] = scattered + (T - 1 - t) * N;
-        ops_linear(&o, &(ops_input){.x = x, .ldx = K, .stream = stream, .gain = gain, .eps = 1e-5f}, T,
-                   (ops_product[]){{.w = &weight, .bias = bias, .y = y, .ldy = N}, {.w = &weight, .row = rows}}, 2);
+        ops_linear(&o, &(ops_input){.x = x, .ldx = K, .stream = stream, .gain = gain, .eps = 1e-5f},
+                   T,
+                   (ops_product[]){{.w = &weight, .bias = bias, .y = y, .ldy = N},
+                                   {.w = &weight, .row = rows}},
+                   2);
         for (size_t t = 0; t < T; t++) {
             float sum[K], normed[K];
             for (size_t k = 0; k < K; k++) sum[k] = first[t * K + k] + x[t * K + k];
             assert_memory_equal(stream + t * K, sum, sizeof sum);
             double r = 1 / sqrt(dot(sum, sum, K) / K + 1e-5);
-            for (size_t k = 0; k < K; k++) normed[k] = (float)((double)sum[k] * r * (double)gain[k]);
+            for (size_t k = 0; k < K; k++)
+                normed[k] = (float)((double)sum[k] * r * (double)gain[k]);
             for (size_t n = 0; n < N; n++) {
                 double want = dot(normed, w + n * K, K);
                 check_close("product", n, (double)y[t * N + n], want + (double)bias[n], 2e-4);
@@ -122,7 +128,8 @@ static void heads(void **state)
 {
     (void)state;
     enum { H = 5, N = 20, K = 32, T = 7, LDX = H * (K + 3), LDY = H * (N + 1) };
-    float *w = random_floats(H * N * K, 7), *x = random_floats(T * LDX, 8), *y = calloc(T * LDY, sizeof *y);
+    float *w = random_floats(H * N * K, 7), *x = random_floats(T * LDX, 8),
+          *y = calloc(T * LDY, sizeof *y);
     ops_weight weight = weight_of(w, N, K, H);
     ops_heads(&o, &weight, x, LDX, K + 3, T, y, LDY, N + 1);
     for (size_t t = 0; t < T; t++)
@@ -136,9 +143,11 @@ static void heads(void **state)
     free(w), free(x), free(y);
 }
 
-/* ---- the choice of experts ------------------------------------------------------------------------------ */
+/* ---- the choice of experts
+ * ------------------------------------------------------------------------------ */
 
-static void choose(const ops_moe *m, const float *logits, const uint32_t *want, size_t n, float *weight)
+static void choose(const ops_moe *m, const float *logits, const uint32_t *want, size_t n,
+                   float *weight)
 {
     uint32_t got[OPS_EXPERTS];
     ops_route(m, logits, got, weight);
@@ -164,9 +173,11 @@ static void routes(void **state)
     const float equal[8] = {0}; /* the lower index wins a tie */
     choose(&softmax, equal, (uint32_t[]){0, 1}, 2, weight);
 
-    /* Groups {0,1} {2,3} {4,5} {6,7}: the sums of two decide, so 6 and 7 beat the single best, 2. */
+    /* Groups {0,1} {2,3} {4,5} {6,7}: the sums of two decide, so 6 and 7 beat the single best, 2.
+     */
     const float grouped[8] = {-3, -3, 4, -9, 0, 0, 1.5f, 1.5f};
-    ops_moe sigmoid = {.router = &router, .used = 2, .groups = 4, .groups_used = 1, .sigmoid = true, .scale = 1};
+    ops_moe sigmoid = {
+        .router = &router, .used = 2, .groups = 4, .groups_used = 1, .sigmoid = true, .scale = 1};
     choose(&sigmoid, grouped, (uint32_t[]){6, 7}, 2, weight);
     check_close("sigmoid weight", 0, (double)weight[0], 1 / (1 + exp(-1.5)), 1e-6);
 
@@ -177,13 +188,14 @@ static void routes(void **state)
     check_close("biased weight", 0, (double)weight[0], 1 / (1 + exp(-1.5)), 1e-6);
 }
 
-/* ---- experts and attention -------------------------------------------------------------------------------- */
+/* ---- experts and attention
+ * -------------------------------------------------------------------------------- */
 
 static double silu(double x) { return x / (1 + exp(-x)); }
 
 /* y += weight * down(silu(gate x) * up x), in double. */
-static void plain_expert(double *y, double weight, const float *x, const float *gate, const float *up,
-                         const float *down, size_t D, size_t F)
+static void plain_expert(double *y, double weight, const float *x, const float *gate,
+                         const float *up, const float *down, size_t D, size_t F)
 {
     for (size_t f = 0; f < F; f++) {
         double h = silu(dot(x, gate + f * D, D)) * dot(x, up + f * D, D);
@@ -206,9 +218,18 @@ static void experts(void **state)
         ow[i] = weight_of(w[i], N, K, E);
         os[i] = weight_of(shared[i], N, K, 1);
     }
-    ops_moe m = {.router = &r, .gate = &ow[0], .up = &ow[1], .down = &ow[2], .shared_gate = &os[0],
-                 .shared_up = &os[1], .shared_down = &os[2], .used = USED, .groups = 1, .groups_used = 1,
-                 .normalize = true, .scale = 1};
+    ops_moe m = {.router = &r,
+                 .gate = &ow[0],
+                 .up = &ow[1],
+                 .down = &ow[2],
+                 .shared_gate = &os[0],
+                 .shared_up = &os[1],
+                 .shared_down = &os[2],
+                 .used = USED,
+                 .groups = 1,
+                 .groups_used = 1,
+                 .normalize = true,
+                 .scale = 1};
     for (size_t T = 1; T <= MOST; T += 13) {
         ops_moe_run(&o, &m, &(ops_input){.x = x, .ldx = D}, T, y);
         for (size_t t = 0; t < T; t++) {
@@ -220,19 +241,22 @@ static void experts(void **state)
             plain_expert(want, 1, x + t * D, shared[0], shared[1], shared[2], D, F);
             for (size_t j = 0; j < USED; j++) {
                 size_t at = chosen[j] * D * F;
-                plain_expert(want, (double)weight[j], x + t * D, w[0] + at, w[1] + at, w[2] + at, D, F);
+                plain_expert(want, (double)weight[j], x + t * D, w[0] + at, w[1] + at, w[2] + at, D,
+                             F);
             }
-            for (size_t d = 0; d < D; d++) check_close("expert output", d, (double)y[t * D + d], want[d], 0.02);
+            for (size_t d = 0; d < D; d++)
+                check_close("expert output", d, (double)y[t * D + d], want[d], 0.02);
         }
     }
-    for (size_t i = 0; i < 3; i++) free(w[i]), free(shared[i]), free(ow[i].panels), free(os[i].panels);
+    for (size_t i = 0; i < 3; i++)
+        free(w[i]), free(shared[i]), free(ow[i].panels), free(os[i].panels);
     free(r.panels);
     free(router), free(x), free(y);
 }
 
 /* Softmax over all positions in double. */
-static void plain_attention(double *out, const float *q, const float *k, const float *v, size_t n, size_t d, size_t ld,
-                            double scale)
+static void plain_attention(double *out, const float *q, const float *k, const float *v, size_t n,
+                            size_t d, size_t ld, double scale)
 {
     double top = -INFINITY, sum = 0, *p = malloc(n * sizeof *p);
     assert_non_null(p);
@@ -249,10 +273,20 @@ static void plain_attention(double *out, const float *q, const float *k, const f
 static void attention(void **state)
 {
     (void)state;
-    enum { H = 6, G = 2, D = 32, LONG = 1300, NEW = 80, T = 1 + NEW, PAGES = (LONG + KERN_PAGE - 1) / KERN_PAGE };
-    size_t half = kern_kv_key_bytes(KERN_KV_F32, D), head = half + kern_kv_value_bytes(KERN_KV_F32, D);
+    enum {
+        H = 6,
+        G = 2,
+        D = 32,
+        LONG = 1300,
+        NEW = 80,
+        T = 1 + NEW,
+        PAGES = (LONG + KERN_PAGE - 1) / KERN_PAGE
+    };
+    size_t half = kern_kv_key_bytes(KERN_KV_F32, D),
+           head = half + kern_kv_value_bytes(KERN_KV_F32, D);
     size_t page = G * head;
-    float *k = random_floats((LONG + NEW) * G * D, 40), *v = random_floats((LONG + NEW) * G * D, 41);
+    float *k = random_floats((LONG + NEW) * G * D, 40),
+          *v = random_floats((LONG + NEW) * G * D, 41);
     float *q = random_floats(T * H * D, 42), *out = malloc(T * H * D * sizeof *out);
     uint8_t *base = NULL;
     void *block;
@@ -266,21 +300,38 @@ static void attention(void **state)
         uint32_t number = p < LONG ? table_a[at / KERN_PAGE] : table_b[at / KERN_PAGE];
         for (size_t g = 0; g < G; g++) {
             uint8_t *to = base + number * page + g * head;
-            table.attn[KERN_KV_F32].store(to, to + half, at % KERN_PAGE, k + (p * G + g) * D, v + (p * G + g) * D, D, D);
+            table.attn[KERN_KV_F32].store(to, to + half, at % KERN_PAGE, k + (p * G + g) * D,
+                                          v + (p * G + g) * D, D, D);
         }
     }
     const ops_sequence seq[] = {{.first = 0, .n = 1, .pos = LONG - 1, .pages = table_a},
                                 {.first = 1, .n = NEW, .pos = 0, .pages = table_b}};
-    for (size_t n = 1; n <= 2; n++) { /* alone, the decoding one spreads its spans over the threads */
+    for (size_t n = 1; n <= 2;
+         n++) { /* alone, the decoding one spreads its spans over the threads */
         memset(out, 0, T * H * D * sizeof *out);
-        ops_attend(&o, &(ops_attention){.kv = KERN_KV_F32, .base = base, .page_bytes = page, .head_bytes = head,
-                                        .value_at = half, .heads = H, .kv_heads = G, .d = D, .dv = D, .scale = 0.25f,
-                                        .q = q, .ldq = H * D, .out = out, .ldo = H * D}, seq, n);
+        ops_attend(&o,
+                   &(ops_attention){.kv = KERN_KV_F32,
+                                    .base = base,
+                                    .page_bytes = page,
+                                    .head_bytes = head,
+                                    .value_at = half,
+                                    .heads = H,
+                                    .kv_heads = G,
+                                    .d = D,
+                                    .dv = D,
+                                    .scale = 0.25f,
+                                    .q = q,
+                                    .ldq = H * D,
+                                    .out = out,
+                                    .ldo = H * D},
+                   seq, n);
         for (size_t t = 0; t < (n == 1 ? 1 : T); t++)
             for (size_t h = 0; h < H; h++) {
                 double want[D];
-                size_t from = t == 0 ? 0 : LONG * G * D, sees = t == 0 ? LONG : t, g = h / (H / G) * D;
-                plain_attention(want, q + (t * H + h) * D, k + from + g, v + from + g, sees, D, G * D, 0.25);
+                size_t from = t == 0 ? 0 : LONG * G * D, sees = t == 0 ? LONG : t,
+                       g = h / (H / G) * D;
+                plain_attention(want, q + (t * H + h) * D, k + from + g, v + from + g, sees, D,
+                                G * D, 0.25);
                 for (size_t j = 0; j < D; j++)
                     check_close("attention", t, (double)out[(t * H + h) * D + j], want[j], 2e-5);
             }
@@ -294,7 +345,8 @@ static void counting(void **state)
 {
     (void)state;
     enum { N = 64, K = 64, T = 9 };
-    float *w = random_floats(N * K, 50), *x = random_floats(T * K, 51), *y = calloc(T * N, sizeof *y);
+    float *w = random_floats(N * K, 50), *x = random_floats(T * K, 51),
+          *y = calloc(T * N, sizeof *y);
     ops_weight weight = weight_of(w, N, K, 1);
     arena count = {0};
     ops dry = {&table, threads, &count};
@@ -313,8 +365,9 @@ static void counting(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(weights), cmocka_unit_test(linear), cmocka_unit_test(heads), cmocka_unit_test(routes),
-        cmocka_unit_test(experts), cmocka_unit_test(attention), cmocka_unit_test(counting),
+        cmocka_unit_test(weights),  cmocka_unit_test(linear),  cmocka_unit_test(heads),
+        cmocka_unit_test(routes),   cmocka_unit_test(experts), cmocka_unit_test(attention),
+        cmocka_unit_test(counting),
     };
     return cmocka_run_group_tests(tests, open_all, close_all);
 }
