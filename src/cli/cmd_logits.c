@@ -1,8 +1,8 @@
 /* ponder logits: what a model says about given tokens.
  * SPDX-License-Identifier: MIT */
 #include "cli/cli.h"
-#include "json/json.h"
 #include "model/model.h"
+#include "json/json.h"
 
 #include <errno.h>
 #include <math.h>
@@ -35,14 +35,17 @@ static ponder_status open_scorer(struct scorer *s, const char *path, ponder_erro
     static const char *const kinds[KERN_KVS] = {"f32", "f16", "bf16", "q8_0"};
     unsigned mask;
     if (!cpu_mask_by_name(&mask, s->opt->cpu))
-        return err_set(err, PONDER_EARG, "--cpu \"%s\": use ref, avx2, avx512, avx512_vnni or native", s->opt->cpu);
+        return err_set(err, PONDER_EARG,
+                       "--cpu \"%s\": use ref, avx2, avx512, avx512_vnni or native", s->opt->cpu);
     int kind = 0;
     while (kind < KERN_KVS && strcmp(s->opt->kv, kinds[kind])) kind++;
-    if (kind == KERN_KVS) return err_set(err, PONDER_EARG, "--kv \"%s\": use f32, f16, bf16 or q8_0", s->opt->kv);
+    if (kind == KERN_KVS)
+        return err_set(err, PONDER_EARG, "--kv \"%s\": use f32, f16, bf16 or q8_0", s->opt->kv);
     s->kv_type = (enum kern_kv)kind;
     bool expanded = strcmp(s->opt->mla, "expanded") == 0;
     if (!expanded && strcmp(s->opt->mla, "absorbed"))
-        return err_set(err, PONDER_EARG, "--mla-prefill \"%s\": use absorbed or expanded", s->opt->mla);
+        return err_set(err, PONDER_EARG, "--mla-prefill \"%s\": use absorbed or expanded",
+                       s->opt->mla);
     TRY(fmt_open(&s->file, path, err));
     TRY(pool_open(&s->pool, s->opt->threads ? s->opt->threads : cpu_cores(), err));
     model_options options = {.cpu_mask = mask, .pool = s->pool, .mla_expanded_prefill = expanded};
@@ -51,7 +54,9 @@ static ponder_status open_scorer(struct scorer *s, const char *path, ponder_erro
     TRY(model_step_open(&s->step, s->model, s->pool, chunk, err));
     s->logits = malloc(chunk * vocab * sizeof *s->logits);
     s->order = malloc(vocab * sizeof *s->order);
-    return s->logits && s->order ? PONDER_OK : err_set(err, PONDER_ENOMEM, "no memory for %zu logits", chunk * vocab);
+    return s->logits && s->order
+               ? PONDER_OK
+               : err_set(err, PONDER_ENOMEM, "no memory for %zu logits", chunk * vocab);
 }
 
 static void close_scorer(struct scorer *s)
@@ -97,7 +102,8 @@ static void select_top(const float *x, uint32_t *order, size_t vocab, size_t k)
 }
 
 /* Log-probabilities of one position into the two lists. next < 0: no token follows. */
-static void score(const struct scorer *s, const float *x, int64_t next, json_writer *probs, json_writer *tops)
+static void score(const struct scorer *s, const float *x, int64_t next, json_writer *probs,
+                  json_writer *tops)
 {
     const kern *k = model_kern(s->model);
     size_t vocab = (size_t)model_config_of(s->model)->vocab;
@@ -117,7 +123,8 @@ static void score(const struct scorer *s, const float *x, int64_t next, json_wri
     json_close(tops, ']');
 }
 
-static ponder_status score_ids(struct scorer *s, const int32_t *ids, size_t n, buf *out, ponder_error *err)
+static ponder_status score_ids(struct scorer *s, const int32_t *ids, size_t n, buf *out,
+                               ponder_error *err)
 {
     buf top_bytes = {0};
     json_writer w = {.out = out}, tops = {.out = &top_bytes};
@@ -129,7 +136,12 @@ static ponder_status score_ids(struct scorer *s, const int32_t *ids, size_t n, b
     json_open(&tops, '[');
     for (; at < n && st == PONDER_OK; at += got) {
         got = size_min(s->opt->decode ? 1 : (size_t)s->opt->chunk, n - at);
-        model_span span = {.ids = ids + at, .n = got, .pos = at, .pages = s->pages, .want = 2, .logits = s->logits};
+        model_span span = {.ids = ids + at,
+                           .n = got,
+                           .pos = at,
+                           .pages = s->pages,
+                           .want = 2,
+                           .logits = s->logits};
         st = model_forward(s->step, s->model, &s->kv, &span, 1, err);
         for (size_t i = 0; i < got && st == PONDER_OK; i++)
             score(s, s->logits + i * vocab, at + i + 1 < n ? ids[at + i + 1] : -1, &w, &tops);
@@ -147,7 +159,8 @@ static ponder_status score_ids(struct scorer *s, const int32_t *ids, size_t n, b
         json_close(&w, ']');
     }
     json_close(&w, '}');
-    if (st == PONDER_OK && (out->failed || top_bytes.failed)) st = err_set(err, PONDER_ENOMEM, "no memory for the answer");
+    if (st == PONDER_OK && (out->failed || top_bytes.failed))
+        st = err_set(err, PONDER_ENOMEM, "no memory for the answer");
     buf_free(&top_bytes);
     return st;
 }
@@ -216,14 +229,16 @@ int cmd_logits(int argc, char **argv)
         {"decode", 0, CLI_FLAG, &o.decode, NULL, "one token at a time", 0, 0},
         {"full", 0, CLI_FLAG, &o.full, NULL, "all logits of the last position", 0, 0},
         {"kv", 0, CLI_TEXT, &o.kv, "TYPE", "keys and values as f32, f16, bf16 or q8_0", 0, 0},
-        {"mla-prefill", 0, CLI_TEXT, &o.mla, "FORM", "latent attention of prompts: absorbed or expanded", 0, 0},
+        {"mla-prefill", 0, CLI_TEXT, &o.mla, "FORM",
+         "latent attention of prompts: absorbed or expanded", 0, 0},
         {"cpu", 0, CLI_TEXT, &o.cpu, "LEVEL", "ref, avx2, avx512, avx512_vnni or native", 0, 0},
         {"threads", 't', CLI_INT, &o.threads, "N", "threads; 0: the physical cores", 0, 256},
         {0},
     };
     const cli_command c = {
         .usage = "logits MODEL [options] < ids.jsonl",
-        .about = "Reads lines {\"ids\": [...]} and prints {\"logprobs\": [...]}: at each position the natural\n"
+        .about = "Reads lines {\"ids\": [...]} and prints {\"logprobs\": [...]}: at each position "
+                 "the natural\n"
                  "logarithm of the probability of the next given id.",
         .examples = "  echo '{\"ids\":[1,2,3]}' | ponder logits model.gguf --top 5\n"
                     "  ponder logits model.gguf --decode --kv f32 < ids.jsonl",
@@ -234,7 +249,8 @@ int cmd_logits(int argc, char **argv)
     ponder_error err = {0};
     int status = cli_parse(&c, argc, argv, args);
     if (status >= 0) return status;
-    if (!args[0]) return err_set(&err, PONDER_EARG, "which model? see --help"), cli_fail(argv[0], &err);
+    if (!args[0])
+        return err_set(&err, PONDER_EARG, "which model? see --help"), cli_fail(argv[0], &err);
     struct scorer s = {.opt = &o};
     ponder_status st = open_scorer(&s, args[0], &err);
     if (st == PONDER_OK) st = answer_all(&s, &err);

@@ -4,7 +4,7 @@
 
 struct gqa {
     model_step *s;
-    float *q, *k, *v;                    /* [T, H, d], [T, G, d] twice */
+    float *q, *k, *v;                      /* [T, H, d], [T, G, d] twice */
     size_t layer_at, head_bytes, value_at; /* of this layer in a page; of a head; of its values */
 };
 
@@ -13,7 +13,8 @@ static void rotate(const model_step *s, float *x, size_t heads, size_t d, size_t
     const model_config *c = &s->m->config;
     size_t n = (size_t)c->rope_dim, half = n / 2;
     for (size_t h = 0; h < heads; h++) {
-        if (c->rope_pairs) s->m->kern.rope_pairs(x + h * d, s->cos + t * half, s->sin + t * half, n);
+        if (c->rope_pairs)
+            s->m->kern.rope_pairs(x + h * d, s->cos + t * half, s->sin + t * half, n);
         else s->m->kern.rope_halves(x + h * d, s->cos + t * half, s->sin + t * half, n);
     }
 }
@@ -32,7 +33,8 @@ static void rotate_and_store(void *arg, size_t begin, size_t end, int worker)
         rotate(s, k, G, d, t);
         for (size_t g = 0; g < G; g++) {
             uint8_t *page = s->page[t] + a->layer_at + g * a->head_bytes;
-            attn->store(page, page + a->value_at, s->pos[t] % KERN_PAGE, k + g * d, v + g * d, d, d);
+            attn->store(page, page + a->value_at, s->pos[t] % KERN_PAGE, k + g * d, v + g * d, d,
+                        d);
         }
     }
 }
@@ -44,21 +46,38 @@ void model_attn_gqa(model_step *s, const struct model_layer *l, int layer, bool 
     size_t H = (size_t)c->heads, G = (size_t)c->kv_heads;
     struct gqa a = {.s = s};
     a.layer_at = (size_t)layer * model_kv_layer_bytes(c, s->kv->type, &a.head_bytes, &a.value_at);
-    a.q = arena_new(&s->scratch, float, T * H * d);
-    a.k = arena_new(&s->scratch, float, T * G * d);
-    a.v = arena_new(&s->scratch, float, T * G * d);
-    float *out = arena_new(&s->scratch, float, T * H * d);
-    ops_linear(&s->ops, &(ops_input){.x = pending ? s->delta : NULL, .ldx = D, .stream = s->stream,
-                                     .gain = l->attn_norm, .eps = c->norm_eps}, T,
+    a.q = arena_new(&s->scratch, float, T *H *d);
+    a.k = arena_new(&s->scratch, float, T *G *d);
+    a.v = arena_new(&s->scratch, float, T *G *d);
+    float *out = arena_new(&s->scratch, float, T *H *d);
+    ops_linear(&s->ops,
+               &(ops_input){.x = pending ? s->delta : NULL,
+                            .ldx = D,
+                            .stream = s->stream,
+                            .gain = l->attn_norm,
+                            .eps = c->norm_eps},
+               T,
                (ops_product[]){{.w = &l->q, .bias = l->q_bias, .y = a.q, .ldy = H * d},
                                {.w = &l->k, .bias = l->k_bias, .y = a.k, .ldy = G * d},
-                               {.w = &l->v, .bias = l->v_bias, .y = a.v, .ldy = G * d}}, 3);
-    ops_for(&s->ops, s->runs, ops_grain((H + 4 * G) * d * size_max(1, T / size_max(1, s->runs))), rotate_and_store, &a);
-    ops_attend(&s->ops, &(ops_attention){.kv = s->kv->type, .base = s->kv->base + a.layer_at,
-                                         .page_bytes = s->kv->page_bytes, .head_bytes = a.head_bytes,
-                                         .value_at = a.value_at, .heads = H, .kv_heads = G, .d = d, .dv = d,
-                                         .scale = s->m->attn_scale, .q = a.q, .ldq = H * d, .out = out,
-                                         .ldo = H * d},
+                               {.w = &l->v, .bias = l->v_bias, .y = a.v, .ldy = G * d}},
+               3);
+    ops_for(&s->ops, s->runs, ops_grain((H + 4 * G) * d * size_max(1, T / size_max(1, s->runs))),
+            rotate_and_store, &a);
+    ops_attend(&s->ops,
+               &(ops_attention){.kv = s->kv->type,
+                                .base = s->kv->base + a.layer_at,
+                                .page_bytes = s->kv->page_bytes,
+                                .head_bytes = a.head_bytes,
+                                .value_at = a.value_at,
+                                .heads = H,
+                                .kv_heads = G,
+                                .d = d,
+                                .dv = d,
+                                .scale = s->m->attn_scale,
+                                .q = a.q,
+                                .ldq = H * d,
+                                .out = out,
+                                .ldo = H * d},
                s->seq, s->n_seq);
     ops_linear(&s->ops, &(ops_input){.x = out, .ldx = H * d}, T,
                (ops_product[]){{.w = &l->o, .y = s->delta, .ldy = D}}, 1);

@@ -1,5 +1,5 @@
-/* Multi-head latent attention (DeepSeek-V2 report, section 2.1), absorbed: the up-projections of keys
- * and values are applied to the query and to the result, and all heads attend to one latent of
+/* Multi-head latent attention (DeepSeek-V2 report, section 2.1), absorbed: the up-projections of
+ * keys and values are applied to the query and to the result, and all heads attend to one latent of
  * R + P columns a token whose first R are the values.
  * SPDX-License-Identifier: MIT */
 #include "model/model_int.h"
@@ -20,13 +20,15 @@ static void finish_and_store(void *arg, size_t begin, size_t end, int worker)
     model_step *s = a->s;
     const kern *k = &s->m->kern;
     const model_config *c = &s->m->config;
-    size_t H = (size_t)c->heads, R = (size_t)c->kv_rank, P = (size_t)c->rope_dim, N = (size_t)c->nope_dim;
+    size_t H = (size_t)c->heads, R = (size_t)c->kv_rank, P = (size_t)c->rope_dim,
+           N = (size_t)c->nope_dim;
     for (size_t t = s->run[begin]; t < s->run[end]; t++) {
         const float *cs = s->cos + t * (P / 2), *sn = s->sin + t * (P / 2);
         float *latent = a->latent + t * (R + P);
         k->rms_norm(latent, latent, a->l->kv_a_norm, R, c->norm_eps);
         k->rope_pairs(latent + R, cs, sn, P);
-        k->attn[s->kv->type].store(s->page[t] + a->layer_at, NULL, s->pos[t] % KERN_PAGE, latent, NULL, R + P, 0);
+        k->attn[s->kv->type].store(s->page[t] + a->layer_at, NULL, s->pos[t] % KERN_PAGE, latent,
+                                   NULL, R + P, 0);
         for (size_t h = 0; h < H; h++) {
             float *q = a->q + (t * H + h) * (N + P) + N;
             k->rope_pairs(q, cs, sn, P);
@@ -44,13 +46,21 @@ static void project(struct mla *a, bool pending)
     size_t T = s->T, D = (size_t)c->width, wide = (size_t)c->heads * (size_t)c->head_dim;
     size_t latent = (size_t)(c->kv_rank + c->rope_dim), rank = (size_t)c->q_rank;
     size_t mark = arena_mark(&s->scratch);
-    float *low = rank ? arena_new(&s->scratch, float, T * rank) : NULL;
-    ops_linear(&s->ops, &(ops_input){.x = pending ? s->delta : NULL, .ldx = D, .stream = s->stream,
-                                     .gain = l->attn_norm, .eps = c->norm_eps}, T,
-               (ops_product[]){{.w = rank ? &l->q_a : &l->q, .y = rank ? low : a->q, .ldy = rank ? rank : wide},
-                               {.w = &l->kv_a, .y = a->latent, .ldy = latent}}, 2);
+    float *low = rank ? arena_new(&s->scratch, float, T *rank) : NULL;
+    ops_linear(&s->ops,
+               &(ops_input){.x = pending ? s->delta : NULL,
+                            .ldx = D,
+                            .stream = s->stream,
+                            .gain = l->attn_norm,
+                            .eps = c->norm_eps},
+               T,
+               (ops_product[]){
+                   {.w = rank ? &l->q_a : &l->q, .y = rank ? low : a->q, .ldy = rank ? rank : wide},
+                   {.w = &l->kv_a, .y = a->latent, .ldy = latent}},
+               2);
     if (rank)
-        ops_linear(&s->ops, &(ops_input){.x = low, .ldx = rank, .gain = l->q_a_norm, .eps = c->norm_eps}, T,
+        ops_linear(&s->ops,
+                   &(ops_input){.x = low, .ldx = rank, .gain = l->q_a_norm, .eps = c->norm_eps}, T,
                    (ops_product[]){{.w = &l->q_b, .y = a->q, .ldy = wide}}, 1);
     arena_reset(&s->scratch, mark);
 }
@@ -62,11 +72,21 @@ static void absorbed(struct mla *a, const ops_sequence *seq, size_t n, float *ou
     const model_config *c = &s->m->config;
     size_t mark = arena_mark(&s->scratch), T = s->T, H = (size_t)c->heads, V = (size_t)c->v_dim;
     size_t R = (size_t)c->kv_rank, P = (size_t)c->rope_dim;
-    float *mixed = arena_new(&s->scratch, float, T * H * R);
-    ops_attend(&s->ops, &(ops_attention){.kv = s->kv->type, .base = s->kv->base + a->layer_at,
-                                         .page_bytes = s->kv->page_bytes, .head_bytes = a->head_bytes, .heads = H,
-                                         .kv_heads = 1, .d = R + P, .dv = R, .scale = s->m->attn_scale,
-                                         .q = a->query, .ldq = H * (R + P), .out = mixed, .ldo = H * R},
+    float *mixed = arena_new(&s->scratch, float, T *H *R);
+    ops_attend(&s->ops,
+               &(ops_attention){.kv = s->kv->type,
+                                .base = s->kv->base + a->layer_at,
+                                .page_bytes = s->kv->page_bytes,
+                                .head_bytes = a->head_bytes,
+                                .heads = H,
+                                .kv_heads = 1,
+                                .d = R + P,
+                                .dv = R,
+                                .scale = s->m->attn_scale,
+                                .q = a->query,
+                                .ldq = H * (R + P),
+                                .out = mixed,
+                                .ldo = H * R},
                seq, n);
     ops_heads(&s->ops, &a->l->v_b, mixed, H * R, R, T, out, H * V, V);
     arena_reset(&s->scratch, mark);
@@ -76,16 +96,18 @@ void model_attn_mla(model_step *s, const struct model_layer *l, int layer, bool 
 {
     const model_config *c = &s->m->config;
     size_t mark = arena_mark(&s->scratch), T = s->T, D = (size_t)c->width, H = (size_t)c->heads;
-    size_t R = (size_t)c->kv_rank, P = (size_t)c->rope_dim, N = (size_t)c->nope_dim, V = (size_t)c->v_dim;
+    size_t R = (size_t)c->kv_rank, P = (size_t)c->rope_dim, N = (size_t)c->nope_dim,
+           V = (size_t)c->v_dim;
     struct mla a = {.s = s, .l = l};
     a.layer_at = (size_t)layer * model_kv_layer_bytes(c, s->kv->type, &a.head_bytes, &a.value_at);
-    a.q = arena_new(&s->scratch, float, T * H * (N + P));
-    a.latent = arena_new(&s->scratch, float, T * (R + P));
-    a.query = arena_new(&s->scratch, float, T * H * (R + P));
-    float *out = arena_new(&s->scratch, float, T * H * V);
+    a.q = arena_new(&s->scratch, float, T *H *(N + P));
+    a.latent = arena_new(&s->scratch, float, T *(R + P));
+    a.query = arena_new(&s->scratch, float, T *H *(R + P));
+    float *out = arena_new(&s->scratch, float, T *H *V);
     project(&a, pending);
     ops_heads(&s->ops, &l->k_b, a.q, H * (N + P), N + P, T, a.query, H * (R + P), R + P);
-    ops_for(&s->ops, s->runs, ops_grain((H * P + R) * size_max(1, T / size_max(1, s->runs))), finish_and_store, &a);
+    ops_for(&s->ops, s->runs, ops_grain((H * P + R) * size_max(1, T / size_max(1, s->runs))),
+            finish_and_store, &a);
     ops_sequence *rest = arena_new(&s->scratch, ops_sequence, s->n_seq);
     size_t n = model_mla_absorbed(s, rest);
     if (n) absorbed(&a, rest, n, out);

@@ -19,10 +19,22 @@ bool model_layer_is_dense(const model_config *c, int layer)
 static model_config defaults(enum model_arch arch)
 {
     return (model_config){
-        .arch = arch, .norm_eps = 1e-6f, .rope_base = 10000, .rope_factor = 1, .rope_low = 1,
-        .rope_high = 4, .rope_beta_fast = 32, .rope_beta_slow = 1, .rope_mscale = 1,
-        .gate = MODEL_GATE_SOFTMAX, .gate_scale = 1, .expert_groups = 1, .expert_groups_used = 1,
-        .qkv_bias = arch == MODEL_QWEN2, .bos = -1, .eos = -1,
+        .arch = arch,
+        .norm_eps = 1e-6f,
+        .rope_base = 10000,
+        .rope_factor = 1,
+        .rope_low = 1,
+        .rope_high = 4,
+        .rope_beta_fast = 32,
+        .rope_beta_slow = 1,
+        .rope_mscale = 1,
+        .gate = MODEL_GATE_SOFTMAX,
+        .gate_scale = 1,
+        .expert_groups = 1,
+        .expert_groups_used = 1,
+        .qkv_bias = arch == MODEL_QWEN2,
+        .bos = -1,
+        .eos = -1,
     };
 }
 
@@ -33,17 +45,19 @@ static void set_name(model_config *c, str name)
     c->name[n] = '\0';
 }
 
-/* ---- plausibility --------------------------------------------------------------------------------- */
+/* ---- plausibility
+ * --------------------------------------------------------------------------------- */
 
 static ponder_status bad(const model_config *c, ponder_error *err, const char *what, double value)
 {
-    return err_set(err, PONDER_EFORMAT, "model \"%s\": %s is %g: not a plausible architecture", c->name,
-                   what, value);
+    return err_set(err, PONDER_EFORMAT, "model \"%s\": %s is %g: not a plausible architecture",
+                   c->name, what, value);
 }
 
 static ponder_status check_experts(const model_config *c, ponder_error *err)
 {
-    if (c->experts < 0 || c->experts > OPS_EXPERTS) return bad(c, err, "the number of experts", c->experts);
+    if (c->experts < 0 || c->experts > OPS_EXPERTS)
+        return bad(c, err, "the number of experts", c->experts);
     if (c->experts == 0) return PONDER_OK;
     if (c->experts_used < 1 || c->experts_used > c->experts)
         return bad(c, err, "the number of experts used", c->experts_used);
@@ -57,18 +71,21 @@ static ponder_status check_experts(const model_config *c, ponder_error *err)
     if (c->expert_groups_used < 1 || c->expert_groups_used > c->expert_groups ||
         c->experts / c->expert_groups * c->expert_groups_used < c->experts_used)
         return bad(c, err, "the number of expert groups used", c->expert_groups_used);
-    return isfinite(c->gate_scale) ? PONDER_OK : bad(c, err, "the expert weight scale", (double)c->gate_scale);
+    return isfinite(c->gate_scale) ? PONDER_OK
+                                   : bad(c, err, "the expert weight scale", (double)c->gate_scale);
 }
 
 static ponder_status check_rope(const model_config *c, ponder_error *err)
 {
     if (c->rope_dim < 2 || c->rope_dim % 2 || c->rope_dim > c->head_dim)
         return bad(c, err, "the number of rotated columns", c->rope_dim);
-    if (!(c->rope_base > 1) || !isfinite(c->rope_base)) return bad(c, err, "the rope base", c->rope_base);
+    if (!(c->rope_base > 1) || !isfinite(c->rope_base))
+        return bad(c, err, "the rope base", c->rope_base);
     if (!(c->rope_factor > 0) || !isfinite(c->rope_factor))
         return bad(c, err, "the rope scaling factor", c->rope_factor);
     bool scaled = c->rope == MODEL_ROPE_YARN || c->rope == MODEL_ROPE_LLAMA3;
-    if (scaled && c->rope_original < 1) return bad(c, err, "the original context length", c->rope_original);
+    if (scaled && c->rope_original < 1)
+        return bad(c, err, "the original context length", c->rope_original);
     if (c->rope == MODEL_ROPE_LLAMA3 && !(c->rope_high > c->rope_low))
         return bad(c, err, "the rope high frequency factor", c->rope_high);
     return PONDER_OK;
@@ -85,8 +102,8 @@ static ponder_status check_heads(const model_config *c, ponder_error *err)
     int d = mla ? c->kv_rank + c->rope_dim : c->head_dim;
     if (d < 16 || d % 16 || d > KERN_HEAD_MAX || (mla && c->kv_rank % 16))
         return err_set(err, PONDER_EUNSUPPORTED,
-                       "model \"%s\": keys of %d columns: want a multiple of 16 up to %d", c->name, d,
-                       KERN_HEAD_MAX);
+                       "model \"%s\": keys of %d columns: want a multiple of 16 up to %d", c->name,
+                       d, KERN_HEAD_MAX);
     return PONDER_OK;
 }
 
@@ -96,23 +113,29 @@ static ponder_status check(const model_config *c, ponder_error *err)
         const char *what;
         int value, most;
     } sizes[] = {
-        {"the number of layers", c->layers, 1024}, {"the width", c->width, 1 << 17},
-        {"the width of the feed-forward part", c->ffn, 1 << 20}, {"the vocabulary", c->vocab, 1 << 22},
-        {"the context length", c->context, MAX_SIZE}, {"the width of a head", c->head_dim, 1 << 12},
+        {"the number of layers", c->layers, 1024},
+        {"the width", c->width, 1 << 17},
+        {"the width of the feed-forward part", c->ffn, 1 << 20},
+        {"the vocabulary", c->vocab, 1 << 22},
+        {"the context length", c->context, MAX_SIZE},
+        {"the width of a head", c->head_dim, 1 << 12},
     };
     for (size_t i = 0; i < COUNT_OF(sizes); i++)
         if (sizes[i].value < 1 || sizes[i].value > sizes[i].most)
             return bad(c, err, sizes[i].what, sizes[i].value);
     if (c->mtp_layers < 0 || c->mtp_layers > 1)
-        return err_set(err, PONDER_EUNSUPPORTED, "model \"%s\": %d multi-token prediction modules: 0 or 1",
-                       c->name, c->mtp_layers);
-    if (!(c->norm_eps > 0 && c->norm_eps < 1)) return bad(c, err, "the norm epsilon", (double)c->norm_eps);
+        return err_set(err, PONDER_EUNSUPPORTED,
+                       "model \"%s\": %d multi-token prediction modules: 0 or 1", c->name,
+                       c->mtp_layers);
+    if (!(c->norm_eps > 0 && c->norm_eps < 1))
+        return bad(c, err, "the norm epsilon", (double)c->norm_eps);
     TRY(check_rope(c, err));
     TRY(check_heads(c, err));
     return check_experts(c, err);
 }
 
-/* ---- GGUF ------------------------------------------------------------------------------------------- */
+/* ---- GGUF
+ * ------------------------------------------------------------------------------------------- */
 
 /* Reads "ARCH.key"; the first failure sticks. */
 struct reader {
@@ -138,7 +161,8 @@ static void get_int(struct reader *r, const char *key, int *out)
 {
     char full[96];
     int64_t v = *out;
-    if (r->st == PONDER_OK) r->st = fmt_get_i64(r->m, full_key(r, key, full), 0, MAX_SIZE, &v, r->err);
+    if (r->st == PONDER_OK)
+        r->st = fmt_get_i64(r->m, full_key(r, key, full), 0, MAX_SIZE, &v, r->err);
     *out = (int)v;
 }
 
@@ -164,7 +188,8 @@ static void gguf_rope(struct reader *r, model_config *c)
     get_real(r, "rope.freq_base", &c->rope_base);
     get_real(r, "rope.scaling.factor", &c->rope_factor);
     get_int(r, "rope.scaling.original_context_length", &c->rope_original);
-    if (r->st == PONDER_OK) r->st = fmt_get_str(r->m, full_key(r, "rope.scaling.type", full), &type, r->err);
+    if (r->st == PONDER_OK)
+        r->st = fmt_get_str(r->m, full_key(r, "rope.scaling.type", full), &type, r->err);
     if (str_eq(type, STR("yarn"))) c->rope = MODEL_ROPE_YARN;
     else if (str_eq(type, STR("linear"))) c->rope = MODEL_ROPE_LINEAR;
     if (fmt_find(r->m, "rope_freqs.weight")) c->rope = MODEL_ROPE_FACTORS;
@@ -181,8 +206,12 @@ static void gguf_mla(struct reader *r, model_config *c)
     get_int(r, "attention.q_lora_rank", &c->q_rank);
     get_int(r, "attention.kv_lora_rank", &c->kv_rank);
     /* Files made before the split flavour say the sizes of a full head here. */
-    get_int(r, has(r, "attention.key_length_mla") ? "attention.key_length_mla" : "attention.key_length", &key);
-    get_int(r, has(r, "attention.value_length_mla") ? "attention.value_length_mla" : "attention.value_length",
+    get_int(
+        r, has(r, "attention.key_length_mla") ? "attention.key_length_mla" : "attention.key_length",
+        &key);
+    get_int(r,
+            has(r, "attention.value_length_mla") ? "attention.value_length_mla"
+                                                 : "attention.value_length",
             &value);
     c->head_dim = key;
     c->nope_dim = key - c->rope_dim;
@@ -206,7 +235,8 @@ static void gguf_mla(struct reader *r, model_config *c)
     get_int(r, "expert_group_used_count", &c->expert_groups_used);
     char full[96];
     if (r->st == PONDER_OK)
-        r->st = fmt_get_bool(r->m, full_key(r, "expert_weights_norm", full), &c->gate_normalize, r->err);
+        r->st = fmt_get_bool(r->m, full_key(r, "expert_weights_norm", full), &c->gate_normalize,
+                             r->err);
     get_int(r, "nextn_predict_layers", &c->mtp_layers);
     c->layers -= c->mtp_layers; /* block_count has them too */
 }
@@ -227,8 +257,8 @@ static ponder_status read_gguf(model_config *c, const fmt_model *m, ponder_error
     }
     if (!r.arch)
         return err_set(err, PONDER_EUNSUPPORTED,
-                       "%s: architecture \"%.*s\": this build runs llama, qwen2 and deepseek2", fmt_path(m),
-                       STR_ARG(name));
+                       "%s: architecture \"%.*s\": this build runs llama, qwen2 and deepseek2",
+                       fmt_path(m), STR_ARG(name));
     TRY(fmt_get_str(m, "general.name", &title, err));
     set_name(c, title);
     get_int(&r, "block_count", &c->layers);
@@ -257,7 +287,8 @@ static ponder_status read_gguf(model_config *c, const fmt_model *m, ponder_error
     return check(c, err);
 }
 
-/* ---- config.json ------------------------------------------------------------------------------------- */
+/* ---- config.json
+ * ------------------------------------------------------------------------------------- */
 
 struct json_reader {
     const json_t *j;
@@ -326,8 +357,8 @@ static void json_rope(struct json_reader *r, model_config *c)
     else if (str_eq(type, STR("linear"))) c->rope = MODEL_ROPE_LINEAR;
     else if (r->st == PONDER_OK)
         r->st = err_set(r->err, PONDER_EUNSUPPORTED,
-                        "%s: rope scaling \"%.*s\": this build knows llama3, yarn and linear", r->name,
-                        STR_ARG(type));
+                        "%s: rope scaling \"%.*s\": this build knows llama3, yarn and linear",
+                        r->name, STR_ARG(type));
 }
 
 static void json_mla(struct json_reader *r, model_config *c)
@@ -357,20 +388,24 @@ static void json_mla(struct json_reader *r, model_config *c)
     c->gate = sigmoid ? MODEL_GATE_SIGMOID : MODEL_GATE_SOFTMAX;
 }
 
-static ponder_status read_json(model_config *c, const json_t *j, const char *name, ponder_error *err)
+static ponder_status read_json(model_config *c, const json_t *j, const char *name,
+                               ponder_error *err)
 {
     static const struct {
         const char *name;
         enum model_arch arch;
-    } types[] = {{"llama", MODEL_LLAMA}, {"qwen2", MODEL_QWEN2}, {"deepseek_v2", MODEL_DEEPSEEK2},
+    } types[] = {{"llama", MODEL_LLAMA},
+                 {"qwen2", MODEL_QWEN2},
+                 {"deepseek_v2", MODEL_DEEPSEEK2},
                  {"deepseek_v3", MODEL_DEEPSEEK2}};
     str type = json_str(json_object_get(j, "model_type"));
     size_t i = 0;
     while (i < COUNT_OF(types) && !str_eq(type, str_of(types[i].name))) i++;
     if (i == COUNT_OF(types))
-        return err_set(err, PONDER_EUNSUPPORTED,
-                       "%s: model_type \"%.*s\": this build runs llama, qwen2, deepseek_v2 and deepseek_v3",
-                       name, STR_ARG(type));
+        return err_set(
+            err, PONDER_EUNSUPPORTED,
+            "%s: model_type \"%.*s\": this build runs llama, qwen2, deepseek_v2 and deepseek_v3",
+            name, STR_ARG(type));
     *c = defaults(types[i].arch);
     set_name(c, str_of(name));
     struct json_reader r = {.j = j, .name = name, .err = err};

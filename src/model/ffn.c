@@ -5,9 +5,11 @@
 static void dense(model_step *s, const struct model_layer *l, const ops_input *in)
 {
     size_t mark = arena_mark(&s->scratch), F = l->gate.N, D = l->gate.K;
-    float *gate = arena_new(&s->scratch, float, s->T * F), *up = arena_new(&s->scratch, float, s->T * F);
-    ops_linear(&s->ops, in, s->T,
-               (ops_product[]){{.w = &l->gate, .y = gate, .ldy = F}, {.w = &l->up, .y = up, .ldy = F}}, 2);
+    float *gate = arena_new(&s->scratch, float, s->T *F),
+          *up = arena_new(&s->scratch, float, s->T *F);
+    ops_linear(
+        &s->ops, in, s->T,
+        (ops_product[]){{.w = &l->gate, .y = gate, .ldy = F}, {.w = &l->up, .y = up, .ldy = F}}, 2);
     ops_linear(&s->ops, &(ops_input){.x = gate, .ldx = F, .up = up}, s->T,
                (ops_product[]){{.w = &l->down, .y = s->delta, .ldy = D}}, 1);
     arena_reset(&s->scratch, mark);
@@ -16,7 +18,10 @@ static void dense(model_step *s, const struct model_layer *l, const ops_input *i
 void model_ffn(model_step *s, const struct model_layer *l, int layer)
 {
     const model_config *c = &s->m->config;
-    ops_input in = {.x = s->delta, .ldx = (size_t)c->width, .stream = s->stream, .gain = l->ffn_norm,
+    ops_input in = {.x = s->delta,
+                    .ldx = (size_t)c->width,
+                    .stream = s->stream,
+                    .gain = l->ffn_norm,
                     .eps = c->norm_eps};
     if (model_layer_is_dense(c, layer)) {
         dense(s, l, &in);
@@ -24,12 +29,20 @@ void model_ffn(model_step *s, const struct model_layer *l, int layer)
     }
     bool shared = c->experts_shared > 0;
     ops_moe moe = {
-        .router = &l->router, .bias = l->router_bias, .gate = &l->gate_exps, .up = &l->up_exps,
-        .down = &l->down_exps, .shared_gate = shared ? &l->gate_shexp : NULL,
-        .shared_up = shared ? &l->up_shexp : NULL, .shared_down = shared ? &l->down_shexp : NULL,
-        .used = (size_t)c->experts_used, .groups = (size_t)c->expert_groups,
-        .groups_used = (size_t)c->expert_groups_used, .sigmoid = c->gate == MODEL_GATE_SIGMOID,
-        .normalize = c->gate_normalize, .scale = c->gate_scale,
+        .router = &l->router,
+        .bias = l->router_bias,
+        .gate = &l->gate_exps,
+        .up = &l->up_exps,
+        .down = &l->down_exps,
+        .shared_gate = shared ? &l->gate_shexp : NULL,
+        .shared_up = shared ? &l->up_shexp : NULL,
+        .shared_down = shared ? &l->down_shexp : NULL,
+        .used = (size_t)c->experts_used,
+        .groups = (size_t)c->expert_groups,
+        .groups_used = (size_t)c->expert_groups_used,
+        .sigmoid = c->gate == MODEL_GATE_SIGMOID,
+        .normalize = c->gate_normalize,
+        .scale = c->gate_scale,
     };
     ops_moe_run(&s->ops, &moe, &in, s->T, s->delta);
 }

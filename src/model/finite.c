@@ -4,17 +4,20 @@
 
 enum { CHUNK = 256 };
 
+/* clang-format off */
 /* Where the f16 scales of a block stand. */
 static const struct {
     num_type type;
     uint8_t n, at[2];
 } SCALES[] = {
-    {NUM_Q4_0, 1, {0}}, {NUM_Q4_1, 2, {0, 2}}, {NUM_Q5_0, 1, {0}}, {NUM_Q5_1, 2, {0, 2}}, {NUM_Q8_0, 1, {0}},
+    {NUM_Q4_0, 1, {0}}, {NUM_Q4_1, 2, {0, 2}}, {NUM_Q5_0, 1, {0}}, {NUM_Q5_1, 2, {0, 2}},
+    {NUM_Q8_0, 1, {0}},
     {NUM_Q2_K, 2, {80, 82}}, {NUM_Q3_K, 1, {108}}, {NUM_Q4_K, 2, {0, 2}}, {NUM_Q5_K, 2, {0, 2}},
     {NUM_Q6_K, 1, {208}}, {NUM_IQ2_XXS, 1, {0}}, {NUM_IQ2_XS, 1, {0}}, {NUM_IQ2_S, 1, {0}},
     {NUM_IQ3_XXS, 1, {0}}, {NUM_IQ3_S, 1, {0}}, {NUM_IQ1_S, 1, {0}}, {NUM_IQ4_NL, 1, {0}},
     {NUM_IQ4_XS, 1, {0}},
 };
+/* clang-format on */
 
 static bool halves_finite(const uint8_t *p, size_t n, size_t stride, unsigned exponent)
 {
@@ -76,7 +79,8 @@ bool model_bytes_finite(num_type t, const uint8_t *p, size_t bytes)
         for (size_t j = 0; SCALES[i].type == t && j < SCALES[i].n; j++)
             if (!halves_finite(p + SCALES[i].at[j], bytes / block, block, 0x7C00)) return false;
     if (t != NUM_IQ1_M) return true;
-    for (size_t i = 0; i < bytes; i += block) /* its scale is spread over the top nibbles of four words */
+    for (size_t i = 0; i < bytes;
+         i += block) /* its scale is spread over the top nibbles of four words */
         if ((p[i + 55] & 0x70) == 0x70 && (p[i + 53] & 0xC0) == 0xC0) return false;
     return true;
 }

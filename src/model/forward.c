@@ -5,7 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* ---- the step's own arrays ---------------------------------------------------------------------------- */
+/* ---- the step's own arrays
+ * ---------------------------------------------------------------------------- */
 
 /* Places the arrays of a step of T tokens in n_seq spans; on a counting arena it only measures. */
 static void take_arrays(model_step *s, size_t T, size_t n_seq)
@@ -19,12 +20,12 @@ static void take_arrays(model_step *s, size_t T, size_t n_seq)
     s->ids = arena_new(a, int32_t, T);
     s->pos = arena_new(a, uint32_t, T);
     s->page = arena_new(a, uint8_t *, T);
-    s->cos = arena_new(a, float, T * half);
-    s->sin = arena_new(a, float, T * half);
+    s->cos = arena_new(a, float, T *half);
+    s->sin = arena_new(a, float, T *half);
     s->run = arena_new(a, size_t, T + 1);
     s->runs = 0;
-    s->stream = arena_new(a, float, T * D);
-    s->delta = arena_new(a, float, T * D);
+    s->stream = arena_new(a, float, T *D);
+    s->delta = arena_new(a, float, T *D);
 }
 
 static void set_angles(void *arg, size_t begin, size_t end, int worker)
@@ -69,7 +70,8 @@ static void embed(void *arg, size_t begin, size_t end, int worker)
         ops_weight_row(&s->m->embedding, &s->m->kern, 0, (size_t)s->ids[t], s->stream + t * D);
 }
 
-/* ---- results ---------------------------------------------------------------------------------------------- */
+/* ---- results
+ * ---------------------------------------------------------------------------------------------- */
 
 /* Rows whose logits or hidden state are wanted; memory is counted for all of them. */
 struct results {
@@ -136,7 +138,7 @@ static void finish(model_step *s, const model_span *spans, size_t n, const float
     r.token = arena_new(a, uint32_t, s->T);
     r.logits = arena_new(a, float *, s->T);
     r.hidden = arena_new(a, float *, s->T);
-    r.rows = arena_new(a, float, s->T * D);
+    r.rows = arena_new(a, float, s->T *D);
     if (spans) { /* none: counting */
         gather_wanted(&r, spans, n);
         ops_for(&s->ops, r.n, ops_grain(D), add_delta_and_norm, &r);
@@ -148,7 +150,7 @@ static void finish(model_step *s, const model_span *spans, size_t n, const float
     arena_reset(a, mark);
 }
 
-/* ---- opening ------------------------------------------------------------------------------------------------ */
+/* ---- opening -------------------------------------------------------------------------------- */
 
 /* The largest step, on a counting arena. */
 static void count_step(model_step *s, const model *m, pool *p, size_t max_tokens)
@@ -169,16 +171,18 @@ size_t model_step_bytes(const model *m, pool *p, size_t max_tokens)
     return s.scratch.peak;
 }
 
-ponder_status model_step_open(model_step **out, const model *m, pool *p, size_t max_tokens, ponder_error *err)
+ponder_status model_step_open(model_step **out, const model *m, pool *p, size_t max_tokens,
+                              ponder_error *err)
 {
     *out = NULL;
     if (max_tokens < 1 || max_tokens > 1 << 20)
         return err_set(err, PONDER_EARG, "steps of %zu tokens: use 1 to %d", max_tokens, 1 << 20);
     size_t bytes = model_step_bytes(m, p, max_tokens), have = mem_available_bytes();
     if (bytes > have)
-        return err_set(err, PONDER_ELIMIT,
-                       "a step of %zu tokens takes %.2f GB and %.2f GB of memory are free: use smaller steps",
-                       max_tokens, (double)bytes * 1e-9, (double)have * 1e-9);
+        return err_set(
+            err, PONDER_ELIMIT,
+            "a step of %zu tokens takes %.2f GB and %.2f GB of memory are free: use smaller steps",
+            max_tokens, (double)bytes * 1e-9, (double)have * 1e-9);
     model_step *s = calloc(1, sizeof *s);
     if (!s) return err_set(err, PONDER_ENOMEM, "no memory for a step");
     *s = (model_step){.m = m, .max_tokens = max_tokens};
@@ -199,26 +203,30 @@ void model_step_close(model_step *s)
     free(s);
 }
 
-/* ---- steps ---------------------------------------------------------------------------------------------------- */
+/* ---- steps ---------------------------------------------------------------------------------- */
 
-static ponder_status check_span(const model *m, const model_kv *kv, const model_span *p, size_t i, ponder_error *err)
+static ponder_status check_span(const model *m, const model_kv *kv, const model_span *p, size_t i,
+                                ponder_error *err)
 {
     const model_config *c = &m->config;
-    if (p->n == 0 || p->n > INT32_MAX) return err_set(err, PONDER_EARG, "span %zu: %zu tokens", i, p->n);
+    if (p->n == 0 || p->n > INT32_MAX)
+        return err_set(err, PONDER_EARG, "span %zu: %zu tokens", i, p->n);
     if (p->pos > INT32_MAX - p->n)
         return err_set(err, PONDER_EARG, "span %zu: position %zu is out of range", i, p->pos);
-    if (p->want && !p->logits) return err_set(err, PONDER_EARG, "span %zu wants logits but gives no room", i);
+    if (p->want && !p->logits)
+        return err_set(err, PONDER_EARG, "span %zu wants logits but gives no room", i);
     for (size_t j = 0; j < p->n; j++)
         if (p->ids[j] < 0 || p->ids[j] >= c->vocab)
-            return err_set(err, PONDER_EARG, "span %zu: token %d is not in the vocabulary of %d", i, p->ids[j], c->vocab);
+            return err_set(err, PONDER_EARG, "span %zu: token %d is not in the vocabulary of %d", i,
+                           p->ids[j], c->vocab);
     for (size_t j = 0; j <= (p->pos + p->n - 1) / KERN_PAGE; j++)
         if (p->pages[j] >= kv->pages)
             return err_set(err, PONDER_EARG, "span %zu: page %u of %zu", i, p->pages[j], kv->pages);
     return PONDER_OK;
 }
 
-static ponder_status check_spans(const model_step *s, const model_kv *kv, const model_span *spans, size_t n,
-                                 ponder_error *err)
+static ponder_status check_spans(const model_step *s, const model_kv *kv, const model_span *spans,
+                                 size_t n, ponder_error *err)
 {
     size_t T = 0;
     if (n == 0) return err_set(err, PONDER_EARG, "a step without spans");
@@ -231,7 +239,8 @@ static ponder_status check_spans(const model_step *s, const model_kv *kv, const 
     return PONDER_OK;
 }
 
-static ponder_status begin_step(model_step *s, model_kv *kv, const model_span *spans, size_t n, ponder_error *err)
+static ponder_status begin_step(model_step *s, model_kv *kv, const model_span *spans, size_t n,
+                                ponder_error *err)
 {
     TRY(check_spans(s, kv, spans, n, err));
     size_t T = 0;
@@ -243,8 +252,8 @@ static ponder_status begin_step(model_step *s, model_kv *kv, const model_span *s
     return PONDER_OK;
 }
 
-ponder_status model_forward(model_step *s, const model *m, model_kv *kv, const model_span *spans, size_t n_spans,
-                            ponder_error *err)
+ponder_status model_forward(model_step *s, const model *m, model_kv *kv, const model_span *spans,
+                            size_t n_spans, ponder_error *err)
 {
     TRY(begin_step(s, kv, spans, n_spans, err));
     ops_for(&s->ops, s->T, ops_grain((size_t)m->config.width * 4), embed, s);
@@ -256,8 +265,10 @@ ponder_status model_forward(model_step *s, const model *m, model_kv *kv, const m
 ponder_status model_forward_mtp(model_step *s, const model *m, model_kv *kv, const model_span *span,
                                 const int32_t *next_ids, ponder_error *err)
 {
-    if (!m->config.mtp_layers) return err_set(err, PONDER_EUNSUPPORTED, "the model has no prediction module");
-    if (!span->hidden) return err_set(err, PONDER_EARG, "the prediction module needs the hidden states");
+    if (!m->config.mtp_layers)
+        return err_set(err, PONDER_EUNSUPPORTED, "the model has no prediction module");
+    if (!span->hidden)
+        return err_set(err, PONDER_EARG, "the prediction module needs the hidden states");
     model_span shifted = *span;
     shifted.ids = next_ids;
     shifted.hidden = NULL;

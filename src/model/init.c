@@ -1,8 +1,8 @@
 /* Random weights of any architecture as a GGUF file.
  * SPDX-License-Identifier: MIT
  *
- * A value is the sum of the four bytes of a counted random word, centred and scaled: near enough to a
- * normal distribution for weights that nobody trained, and fast. */
+ * A value is the sum of the four bytes of a counted random word, centred and scaled: near enough to
+ * a normal distribution for weights that nobody trained, and fast. */
 #include "model/model_int.h"
 
 #include <math.h>
@@ -11,9 +11,13 @@
 enum { CHUNK_BYTES = 16 << 20 };
 static const float DEVIATION = 0.02f;
 
-/* ---- types ------------------------------------------------------------------------------------------- */
+/* ---- types
+ * ------------------------------------------------------------------------------------------- */
 
-static bool ends(const model_tensor *t, const char *suffix) { return str_ends(str_of(t->name), str_of(suffix)); }
+static bool ends(const model_tensor *t, const char *suffix)
+{
+    return str_ends(str_of(t->name), str_of(suffix));
+}
 
 /* The layers that the q4_k_m mix gives more bits. */
 static bool use_more(int i, int n) { return i < n / 8 || i >= 7 * n / 8 || (i - n / 8) % 3 == 2; }
@@ -21,7 +25,8 @@ static bool use_more(int i, int n) { return i < n / 8 || i >= 7 * n / 8 || (i - 
 static num_type mix_type(const model_config *c, const model_tensor *t)
 {
     if (t->role == MODEL_HEAD || (t->role == MODEL_EMBEDDING && c->tied)) return NUM_Q6_K;
-    bool down = ends(t, "ffn_down.weight") || ends(t, "ffn_down_exps.weight") || ends(t, "ffn_down_shexp.weight");
+    bool down = ends(t, "ffn_down.weight") || ends(t, "ffn_down_exps.weight") ||
+                ends(t, "ffn_down_shexp.weight");
     if ((down || ends(t, "attn_v.weight")) && use_more(t->layer, c->layers)) return NUM_Q6_K;
     if (c->experts >= 8 && ends(t, "attn_output.weight")) return NUM_Q5_K;
     return NUM_Q4_K;
@@ -36,7 +41,8 @@ static num_type type_of(const model_config *c, const model_tensor *t, num_type a
     return t->dim[0] % num_info_of(NUM_Q8_0)->block == 0 ? NUM_Q8_0 : NUM_BF16;
 }
 
-/* ---- metadata ------------------------------------------------------------------------------------------ */
+/* ---- metadata
+ * ------------------------------------------------------------------------------------------ */
 
 /* Puts "ARCH.key"; the first failure sticks. */
 struct putter {
@@ -85,7 +91,8 @@ static void put_mla(struct putter *p, const model_config *c)
     put_int(p, "expert_group_used_count", c->expert_groups_used);
     put_real(p, "expert_weights_scale", (double)c->gate_scale);
     if (p->st == PONDER_OK)
-        p->st = gguf_put_bool(p->w, full_key(p, "expert_weights_norm", full), c->gate_normalize, p->err);
+        p->st = gguf_put_bool(p->w, full_key(p, "expert_weights_norm", full), c->gate_normalize,
+                              p->err);
 }
 
 static void put_rope(struct putter *p, const model_config *c)
@@ -102,8 +109,8 @@ static void put_rope(struct putter *p, const model_config *c)
     if (model_is_mla(c)) put_real(p, "rope.scaling.yarn_log_multiplier", 0.1 * c->rope_mscale_all);
 }
 
-static ponder_status put_metadata(gguf_writer *w, const model_config *c, const model_init_options *opt,
-                                  ponder_error *err)
+static ponder_status put_metadata(gguf_writer *w, const model_config *c,
+                                  const model_init_options *opt, ponder_error *err)
 {
     static const char *const archs[] = {"llama", "qwen2", "deepseek2"};
     struct putter p = {w, archs[c->arch], PONDER_OK, err};
@@ -125,7 +132,8 @@ static ponder_status put_metadata(gguf_writer *w, const model_config *c, const m
     return model_vocab_write(w, c, opt->tokenizer, err);
 }
 
-/* ---- values ---------------------------------------------------------------------------------------------- */
+/* ---- values
+ * ---------------------------------------------------------------------------------------------- */
 
 /* Rows [first, first + n) of tensor number `index`, encoded into out. */
 struct rows {
@@ -166,8 +174,8 @@ static void fill_rows(void *arg, size_t begin, size_t end, int worker)
     }
 }
 
-static ponder_status write_tensor(gguf_writer *w, struct rows *r, const model_init_options *opt, uint8_t *chunk,
-                                  uint64_t *done, ponder_error *err)
+static ponder_status write_tensor(gguf_writer *w, struct rows *r, const model_init_options *opt,
+                                  uint8_t *chunk, uint64_t *done, ponder_error *err)
 {
     size_t rows = 1, step = size_max(1, CHUNK_BYTES / r->row_bytes);
     for (int i = 1; i < FMT_MAX_DIMS; i++) rows *= (size_t)r->t->dim[i];
@@ -200,11 +208,18 @@ static ponder_status write_all(gguf_writer *w, const model_config *c, const mode
     TRY(gguf_write_begin(w, err));
     uint8_t *chunk = malloc(longest_row);
     float *room = malloc((size_t)pool_threads(opt->pool) * widest * sizeof *room);
-    ponder_status st = chunk && room ? PONDER_OK : err_set(err, PONDER_ENOMEM, "no memory for a tensor's rows");
-    if (opt->progress) progress_begin(opt->progress, opt->progress->out, "writing", "MB", 0, (double)total, 1e-6);
+    ponder_status st =
+        chunk && room ? PONDER_OK : err_set(err, PONDER_ENOMEM, "no memory for a tensor's rows");
+    if (opt->progress)
+        progress_begin(opt->progress, opt->progress->out, "writing", "MB", 0, (double)total, 1e-6);
     for (size_t i = 0; i < n && st == PONDER_OK; i++) {
-        struct rows r = {.c = c, .t = &t[i], .type = type_of(c, &t[i], opt->type), .seed = opt->seed, .index = i,
-                         .K = (size_t)t[i].dim[0], .room = room};
+        struct rows r = {.c = c,
+                         .t = &t[i],
+                         .type = type_of(c, &t[i], opt->type),
+                         .seed = opt->seed,
+                         .index = i,
+                         .K = (size_t)t[i].dim[0],
+                         .room = room};
         (void)num_row_bytes(&r.row_bytes, r.type, r.K);
         st = write_tensor(w, &r, opt, chunk, &done, err);
     }
@@ -214,15 +229,19 @@ static ponder_status write_all(gguf_writer *w, const model_config *c, const mode
     return st;
 }
 
-ponder_status model_init(const char *path, const model_config *c, const model_init_options *opt, ponder_error *err)
+ponder_status model_init(const char *path, const model_config *c, const model_init_options *opt,
+                         ponder_error *err)
 {
     if (opt->type != NUM_NONE && !num_can_encode(opt->type))
-        return err_set(err, PONDER_EUNSUPPORTED, "random weights cannot be written as %s: use f32, f16, bf16, q8_0, "
-                       "q4_k, q6_k or q4_k_m", num_info_of(opt->type) ? num_info_of(opt->type)->name : "that type");
+        return err_set(err, PONDER_EUNSUPPORTED,
+                       "random weights cannot be written as %s: use f32, f16, bf16, q8_0, "
+                       "q4_k, q6_k or q4_k_m",
+                       num_info_of(opt->type) ? num_info_of(opt->type)->name : "that type");
     gguf_writer *w = NULL;
     size_t n = model_tensors(c, NULL, 0);
     model_tensor *t = calloc(n, sizeof *t);
-    ponder_status st = t ? gguf_write_open(&w, path, err) : err_set(err, PONDER_ENOMEM, "no memory for %zu tensors", n);
+    ponder_status st = t ? gguf_write_open(&w, path, err)
+                         : err_set(err, PONDER_ENOMEM, "no memory for %zu tensors", n);
     if (st == PONDER_OK) st = put_metadata(w, c, opt, err);
     if (st == PONDER_OK) {
         model_tensors(c, t, n);

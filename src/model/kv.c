@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: MIT */
 #include "model/model_int.h"
 
-size_t model_kv_layer_bytes(const model_config *c, enum kern_kv t, size_t *head_bytes, size_t *value_at)
+size_t model_kv_layer_bytes(const model_config *c, enum kern_kv t, size_t *head_bytes,
+                            size_t *value_at)
 {
     if (model_is_mla(c)) {
         *value_at = 0;
@@ -21,20 +22,23 @@ size_t model_kv_page_bytes(const model_config *c, enum kern_kv t)
     return model_kv_layer_bytes(c, t, &head_bytes, &value_at) * (size_t)(c->layers + c->mtp_layers);
 }
 
-ponder_status model_kv_open(model_kv *kv, const model_config *c, enum kern_kv t, size_t pages, ponder_error *err)
+ponder_status model_kv_open(model_kv *kv, const model_config *c, enum kern_kv t, size_t pages,
+                            ponder_error *err)
 {
     *kv = (model_kv){.type = t, .pages = pages, .page_bytes = model_kv_page_bytes(c, t)};
     int width = model_is_mla(c) ? c->kv_rank + c->rope_dim : c->head_dim;
     if (t == KERN_KV_Q8 && width % 32)
-        return err_set(err, PONDER_EUNSUPPORTED, "keys of %d columns cannot be kept as Q8_0: use f16 or bf16", width);
+        return err_set(err, PONDER_EUNSUPPORTED,
+                       "keys of %d columns cannot be kept as Q8_0: use f16 or bf16", width);
     size_t bytes, have = mem_available_bytes();
     if (pages == 0 || !size_mul(&bytes, pages, kv->page_bytes))
         return err_set(err, PONDER_EARG, "%zu pages of keys and values", pages);
     if (bytes > have)
         return err_set(err, PONDER_ELIMIT,
-                       "keys and values of %zu positions take %.2f GB and %.2f GB of memory are free: ask for a "
-                       "shorter context or a smaller cache type", pages * KERN_PAGE, (double)bytes * 1e-9,
-                       (double)have * 1e-9);
+                       "keys and values of %zu positions take %.2f GB and %.2f GB of memory are "
+                       "free: ask for a "
+                       "shorter context or a smaller cache type",
+                       pages * KERN_PAGE, (double)bytes * 1e-9, (double)have * 1e-9);
     void *p;
     TRY(mem_map(&p, bytes, err));
     kv->base = p;

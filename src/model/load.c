@@ -17,23 +17,23 @@ enum { PIECE_BYTES = 256 << 10, ALIGN = 64 };
 
 /* How the bytes of a tensor become a weight. */
 enum how {
-    VECTOR,    /* decoded to floats */
-    PACK,      /* the file's blocks, interleaved */
-    CONVERT,   /* decoded, stored in another type */
-    TRANSPOSE  /* the same, each expert's matrix transposed */
+    VECTOR,   /* decoded to floats */
+    PACK,     /* the file's blocks, interleaved */
+    CONVERT,  /* decoded, stored in another type */
+    TRANSPOSE /* the same, each expert's matrix transposed */
 };
 
 typedef struct item {
     model_tensor t;
     enum how how;
     num_type from, to;
-    size_t N, K, E;                 /* of the weight */
-    const fmt_tensor *src;          /* NULL: one tensor per expert, looked up by name */
-    size_t src_rows, src_at;        /* rows of an expert in src, and which come first */
-    size_t rows, cols;              /* read per expert: N x K, or K x N for TRANSPOSE */
-    size_t step, pieces;            /* rows of a piece, pieces of an expert */
+    size_t N, K, E;          /* of the weight */
+    const fmt_tensor *src;   /* NULL: one tensor per expert, looked up by name */
+    size_t src_rows, src_at; /* rows of an expert in src, and which come first */
+    size_t rows, cols;       /* read per expert: N x K, or K x N for TRANSPOSE */
+    size_t step, pieces;     /* rows of a piece, pieces of an expert */
     size_t first_piece, offset, bytes;
-    void *slot;                     /* ops_weight or const float *, in the model */
+    void *slot; /* ops_weight or const float *, in the model */
 } item;
 
 typedef struct loader {
@@ -42,7 +42,10 @@ typedef struct loader {
     const model_options *opt;
     item *items;
     size_t n, cap, pieces, total;
-    struct { const char *path; int fd; } *files;
+    struct {
+        const char *path;
+        int fd;
+    } * files;
     size_t n_files;
     uint8_t *room; /* [worker, room_bytes] */
     size_t room_bytes;
@@ -51,11 +54,13 @@ typedef struct loader {
     ponder_error error; /* written by the worker that set `failed` */
 } loader;
 
-/* ---- which tensor ------------------------------------------------------------------------------------ */
+/* ---- which tensor
+ * ------------------------------------------------------------------------------------ */
 
 static void source_name(const loader *l, const model_tensor *t, size_t e, char out[128])
 {
-    const char *name = fmt_kind_of(l->file) == FMT_GGUF ? t->name : t->hf, *star = strchr(name, '*');
+    const char *name = fmt_kind_of(l->file) == FMT_GGUF ? t->name : t->hf,
+               *star = strchr(name, '*');
     if (star) snprintf(out, 128, "%.*s%zu%s", (int)(star - name), name, e, star + 1);
     else snprintf(out, 128, "%s", name);
 }
@@ -83,7 +88,8 @@ static ponder_status misshapen(const loader *l, const fmt_tensor *t, size_t rows
     for (int i = 0, at = 0; i < t->n_dims && at >= 0 && (size_t)at < sizeof have; i++)
         at += snprintf(have + at, sizeof have - (size_t)at, "%s%llu", i ? " x " : "",
                        (unsigned long long)t->dim[i]);
-    return err_set(err, PONDER_EFORMAT, "%s: %.*s: shape %s, want %zu x %zu as the model's numbers say",
+    return err_set(err, PONDER_EFORMAT,
+                   "%s: %.*s: shape %s, want %zu x %zu as the model's numbers say",
                    fmt_path(l->file), STR_ARG(t->name), have, cols, rows);
 }
 
@@ -98,14 +104,16 @@ static ponder_status check_shape(const loader *l, const fmt_tensor *t, size_t ro
     if (t->type != NUM_F8_E4M3) return PONDER_OK;
     const fmt_tensor *s = scales_of(l, t);
     if (!s || s->type != NUM_F32)
-        return err_set(err, PONDER_ENOTFOUND, "%s: %.*s is FP8 but has no F32 tensor _scale_inv beside it",
+        return err_set(err, PONDER_ENOTFOUND,
+                       "%s: %.*s is FP8 but has no F32 tensor _scale_inv beside it",
                        fmt_path(l->file), STR_ARG(t->name));
     return check_shape(l, s, size_ceil_div(rows, 128), size_ceil_div(cols, 128), err);
 }
 
 static ponder_status missing(const loader *l, const char *name, ponder_error *err)
 {
-    return err_set(err, PONDER_ENOTFOUND, "%s: tensor %s is missing: the file is incomplete or of another model",
+    return err_set(err, PONDER_ENOTFOUND,
+                   "%s: tensor %s is missing: the file is incomplete or of another model",
                    fmt_path(l->file), name);
 }
 
@@ -113,16 +121,14 @@ static ponder_status missing(const loader *l, const char *name, ponder_error *er
 static const fmt_tensor *joint_kv(const loader *l, int layer)
 {
     char name[96];
-    snprintf(name, sizeof name, fmt_kind_of(l->file) == FMT_GGUF ? "blk.%d.attn_kv_b.weight"
-                                                                 : "model.layers.%d.self_attn.kv_b_proj.weight",
+    snprintf(name, sizeof name,
+             fmt_kind_of(l->file) == FMT_GGUF ? "blk.%d.attn_kv_b.weight"
+                                              : "model.layers.%d.self_attn.kv_b_proj.weight",
              layer);
     return fmt_find(l->file, name);
 }
 
-static bool is_block_type(num_type t)
-{
-    return t != NUM_F32 && t != NUM_F16 && t != NUM_BF16;
-}
+static bool is_block_type(num_type t) { return t != NUM_F32 && t != NUM_F16 && t != NUM_BF16; }
 
 /* Finds the tensor an item is read from and how it is read. */
 static ponder_status locate(const loader *l, item *it, ponder_error *err)
@@ -132,9 +138,11 @@ static ponder_status locate(const loader *l, item *it, ponder_error *err)
     source_name(l, &it->t, 0, name);
     it->src = fmt_find(l->file, name);
     it->src_rows = it->N;
-    bool k_b = it->t.field == offsetof(struct model_layer, k_b), v_b = it->t.field == offsetof(struct model_layer, v_b);
+    bool k_b = it->t.field == offsetof(struct model_layer, k_b),
+         v_b = it->t.field == offsetof(struct model_layer, v_b);
     bool k_up = it->t.field == offsetof(struct model_layer, k_up);
-    const fmt_tensor *joint = (k_b || v_b || k_up) && (k_up || !it->src) ? joint_kv(l, it->t.layer) : NULL;
+    const fmt_tensor *joint =
+        (k_b || v_b || k_up) && (k_up || !it->src) ? joint_kv(l, it->t.layer) : NULL;
     if (joint) {
         size_t nope = (size_t)c->nope_dim, value = (size_t)c->v_dim, R = (size_t)c->kv_rank;
         TRY(check_shape(l, joint, it->E * (nope + value), R, err));
@@ -161,7 +169,8 @@ static ponder_status locate(const loader *l, item *it, ponder_error *err)
             source_name(l, &it->t, e, name);
             if (!t) return missing(l, name, err);
             if (t->type != it->from)
-                return err_set(err, PONDER_EUNSUPPORTED, "%s: %s: experts of different types", fmt_path(l->file), name);
+                return err_set(err, PONDER_EUNSUPPORTED, "%s: %s: experts of different types",
+                               fmt_path(l->file), name);
             TRY(check_shape(l, t, it->src ? it->E * it->src_rows : it->rows, it->cols, err));
         }
     return PONDER_OK;
@@ -180,21 +189,25 @@ static ponder_status plan_item(loader *l, const model_tensor *t, void *slot, pon
 {
     item *it = &l->items[l->n];
     bool vector = t->n_dims == 1;
-    *it = (item){.t = *t, .slot = slot, .how = vector ? VECTOR : PACK, .K = (size_t)t->dim[0],
-                 .N = (size_t)t->dim[1], .E = (size_t)t->dim[2]};
+    *it = (item){.t = *t,
+                 .slot = slot,
+                 .how = vector ? VECTOR : PACK,
+                 .K = (size_t)t->dim[0],
+                 .N = (size_t)t->dim[1],
+                 .E = (size_t)t->dim[2]};
     TRY(locate(l, it, err));
     it->to = kept_type(it);
     if (it->how == PACK && it->to != it->from) it->how = CONVERT;
     size_t row_bytes;
     if (!num_row_bytes(&row_bytes, it->from, it->cols) || row_bytes == 0)
-        return err_set(err, PONDER_EFORMAT, "%s: %s: rows of %zu do not divide into blocks", fmt_path(l->file), t->name,
-                       it->cols);
+        return err_set(err, PONDER_EFORMAT, "%s: %s: rows of %zu do not divide into blocks",
+                       fmt_path(l->file), t->name, it->cols);
     if (vector) {
         it->bytes = it->K * sizeof(float);
     } else if (!ops_weight_bytes(&it->bytes, &l->m->kern, it->to, it->N, it->K, it->E)) {
         const num_info *info = num_info_of(it->to);
-        return err_set(err, PONDER_EUNSUPPORTED, "%s: %s: no kernel for %s with rows of %zu", fmt_path(l->file),
-                       t->name, info ? info->name : "this type", it->K);
+        return err_set(err, PONDER_EUNSUPPORTED, "%s: %s: no kernel for %s with rows of %zu",
+                       fmt_path(l->file), t->name, info ? info->name : "this type", it->K);
     }
     it->step = size_max(KERN_ROWS, PIECE_BYTES / row_bytes & ~(size_t)(KERN_ROWS - 1));
     if (it->how == TRANSPOSE) it->step = it->rows;
@@ -207,8 +220,8 @@ static ponder_status plan_item(loader *l, const model_tensor *t, void *slot, pon
     l->total = size_round_up(l->total, ALIGN);
     /* A piece's file bytes, its floats, and the rows made from them. */
     size_t floats = it->how >= CONVERT ? it->step * it->cols * sizeof(float) : 0;
-    size_t need = size_round_up(it->step * row_bytes, ALIGN) + 3 * size_round_up(floats, ALIGN) + 4 * ALIGN +
-                  size_ceil_div(it->cols, 128) * (it->step / 128 + 2) * sizeof(float);
+    size_t need = size_round_up(it->step * row_bytes, ALIGN) + 3 * size_round_up(floats, ALIGN) +
+                  4 * ALIGN + size_ceil_div(it->cols, 128) * (it->step / 128 + 2) * sizeof(float);
     l->room_bytes = size_max(l->room_bytes, size_round_up(need, 4096));
     l->n++;
     return PONDER_OK;
@@ -223,15 +236,19 @@ static ponder_status plan(loader *l, ponder_error *err)
 {
     model *m = l->m;
     const model_config *c = &m->config;
-    size_t n = model_tensors(c, NULL, 0), extra = m->expanded ? (size_t)(c->layers + c->mtp_layers) : 0;
+    size_t n = model_tensors(c, NULL, 0),
+           extra = m->expanded ? (size_t)(c->layers + c->mtp_layers) : 0;
     model_tensor *t = calloc(n, sizeof *t);
     l->items = calloc(n + extra, sizeof *l->items);
-    ponder_status st = t && l->items ? PONDER_OK : err_set(err, PONDER_ENOMEM, "no memory for %zu tensors", n);
+    ponder_status st =
+        t && l->items ? PONDER_OK : err_set(err, PONDER_ENOMEM, "no memory for %zu tensors", n);
     if (st == PONDER_OK) model_tensors(c, t, n);
     for (size_t i = 0; i < n && st == PONDER_OK; i++) {
         bool computed = t[i].role == MODEL_FACTORS && c->rope == MODEL_ROPE_LLAMA3;
         if (!computed) st = plan_item(l, &t[i], slot_of(m, &t[i]), err);
-        if (st != PONDER_OK || !m->expanded || t[i].field != offsetof(struct model_layer, k_b) || t[i].layer < 0) continue;
+        if (st != PONDER_OK || !m->expanded || t[i].field != offsetof(struct model_layer, k_b) ||
+            t[i].layer < 0)
+            continue;
         model_tensor up = t[i];
         up.field = offsetof(struct model_layer, k_up);
         up.dim[0] = (uint64_t)c->kv_rank;
@@ -242,7 +259,8 @@ static ponder_status plan(loader *l, ponder_error *err)
     return st;
 }
 
-/* ---- reading and packing ------------------------------------------------------------------------------- */
+/* ---- reading and packing
+ * ------------------------------------------------------------------------------- */
 
 static ponder_status open_files(loader *l, ponder_error *err)
 {
@@ -289,23 +307,26 @@ static void *take(uint8_t **room, size_t bytes)
     return p;
 }
 
-/* Reads the block scales of rows [row, row + n) of an FP8 tensor; *first is the first one's block row. */
-static ponder_status read_scales(const loader *l, const fmt_tensor *t, size_t row, size_t n, size_t cols,
-                                 uint8_t **room, const float **out, ponder_error *err)
+/* Reads the block scales of rows [row, row + n) of an FP8 tensor; *first is the first one's block
+ * row. */
+static ponder_status read_scales(const loader *l, const fmt_tensor *t, size_t row, size_t n,
+                                 size_t cols, uint8_t **room, const float **out, ponder_error *err)
 {
     const fmt_tensor *s = scales_of(l, t);
-    size_t first = row / 128, rows = (row + n - 1) / 128 - first + 1, width = size_ceil_div(cols, 128);
+    size_t first = row / 128, rows = (row + n - 1) / 128 - first + 1,
+           width = size_ceil_div(cols, 128);
     float *v = take(room, rows * width * sizeof *v);
     TRY(read_at(l, s, v, first * width * sizeof *v, rows * width * sizeof *v, err));
     for (size_t i = 0; i < rows * width; i++)
         if (!isfinite(v[i]))
-            return err_set(err, PONDER_EFORMAT, "%s: %.*s: scale %zu is not a finite number", s->path, STR_ARG(s->name),
-                           first * width + i);
+            return err_set(err, PONDER_EFORMAT, "%s: %.*s: scale %zu is not a finite number",
+                           s->path, STR_ARG(s->name), first * width + i);
     *out = v;
     return PONDER_OK;
 }
 
-static void decode_rows(const item *it, const uint8_t *bytes, size_t row, size_t n, const float *scale, float *out)
+static void decode_rows(const item *it, const uint8_t *bytes, size_t row, size_t n,
+                        const float *scale, float *out)
 {
     size_t row_bytes = 0, width = size_ceil_div(it->cols, 128);
     (void)num_row_bytes(&row_bytes, it->from, it->cols);
@@ -317,13 +338,14 @@ static void decode_rows(const item *it, const uint8_t *bytes, size_t row, size_t
 }
 
 /* Rows given as floats [n, K] into the weight. */
-static void pack_floats(const item *it, ops_weight *w, size_t e, size_t row, size_t n, const float *x,
-                        uint8_t **room)
+static void pack_floats(const item *it, ops_weight *w, size_t e, size_t row, size_t n,
+                        const float *x, uint8_t **room)
 {
     size_t row_bytes = 0;
     (void)num_row_bytes(&row_bytes, it->to, it->K);
     uint8_t *out = take(room, n * row_bytes);
-    for (size_t r = 0; r < n; r++) (void)num_encode(it->to, out + r * row_bytes, x + r * it->K, it->K);
+    for (size_t r = 0; r < n; r++)
+        (void)num_encode(it->to, out + r * row_bytes, x + r * it->K, it->K);
     ops_weight_pack(w, e, row, n, out, NULL);
 }
 
@@ -336,8 +358,8 @@ static float *transposed(const float *x, size_t rows, size_t cols, uint8_t **roo
 }
 
 /* Rows [row, row + n) of expert e. */
-static ponder_status load_rows(const loader *l, const item *it, size_t e, size_t row, size_t n, uint8_t *room,
-                               ponder_error *err)
+static ponder_status load_rows(const loader *l, const item *it, size_t e, size_t row, size_t n,
+                               uint8_t *room, ponder_error *err)
 {
     const fmt_tensor *t = source_of(l, it, e);
     size_t row_bytes = 0, at = (it->src ? e * it->src_rows : 0) + it->src_at + row;
@@ -345,8 +367,10 @@ static ponder_status load_rows(const loader *l, const item *it, size_t e, size_t
     uint8_t *bytes = take(&room, n * row_bytes);
     TRY(read_at(l, t, bytes, at * row_bytes, n * row_bytes, err));
     if (!model_bytes_finite(it->from, bytes, n * row_bytes))
-        return err_set(err, PONDER_EFORMAT, "%s: %.*s: a value or scale in rows %zu to %zu is not a finite number: "
-                       "fetch the file again", t->path, STR_ARG(t->name), at, at + n - 1);
+        return err_set(err, PONDER_EFORMAT,
+                       "%s: %.*s: a value or scale in rows %zu to %zu is not a finite number: "
+                       "fetch the file again",
+                       t->path, STR_ARG(t->name), at, at + n - 1);
     const float *scale = NULL;
     if (it->from == NUM_F8_E4M3) TRY(read_scales(l, t, at, n, it->cols, &room, &scale, err));
     ops_weight *w = it->slot;
@@ -357,7 +381,8 @@ static ponder_status load_rows(const loader *l, const item *it, size_t e, size_t
     } else {
         float *x = take(&room, n * it->cols * sizeof *x);
         decode_rows(it, bytes, at, n, scale, x);
-        if (it->how == TRANSPOSE) pack_floats(it, w, e, 0, it->N, transposed(x, n, it->cols, &room), &room);
+        if (it->how == TRANSPOSE)
+            pack_floats(it, w, e, 0, it->N, transposed(x, n, it->cols, &room), &room);
         else pack_floats(it, w, e, row, n, x, &room);
     }
     return PONDER_OK;
@@ -366,7 +391,8 @@ static ponder_status load_rows(const loader *l, const item *it, size_t e, size_t
 static void load_pieces(void *arg, size_t begin, size_t end, int worker)
 {
     loader *l = arg;
-    for (size_t p = begin; p < end && !atomic_load_explicit(&l->failed, memory_order_relaxed); p++) {
+    for (size_t p = begin; p < end && !atomic_load_explicit(&l->failed, memory_order_relaxed);
+         p++) {
         size_t low = 0, high = l->n;
         while (high - low > 1) {
             size_t mid = (low + high) / 2;
@@ -376,8 +402,9 @@ static void load_pieces(void *arg, size_t begin, size_t end, int worker)
         const item *it = &l->items[low];
         size_t local = p - it->first_piece, row = local % it->pieces * it->step;
         ponder_error err = {0};
-        ponder_status st = load_rows(l, it, local / it->pieces, row, size_min(it->step, it->rows - row),
-                                     l->room + (size_t)worker * l->room_bytes, &err);
+        ponder_status st =
+            load_rows(l, it, local / it->pieces, row, size_min(it->step, it->rows - row),
+                      l->room + (size_t)worker * l->room_bytes, &err);
         if (st != PONDER_OK && !atomic_exchange(&l->failed, 1)) l->error = err;
         size_t bytes = it->bytes / (it->pieces * it->E);
         size_t done = atomic_fetch_add_explicit(&l->done, bytes, memory_order_relaxed) + bytes;
@@ -389,8 +416,10 @@ static ponder_status place(loader *l, ponder_error *err)
 {
     size_t have = mem_available_bytes();
     if (l->total > have)
-        return err_set(err, PONDER_ELIMIT, "%s: the weights take %.1f GB and %.1f GB of memory are free: use a "
-                       "smaller model or type", fmt_path(l->file), (double)l->total * 1e-9, (double)have * 1e-9);
+        return err_set(err, PONDER_ELIMIT,
+                       "%s: the weights take %.1f GB and %.1f GB of memory are free: use a "
+                       "smaller model or type",
+                       fmt_path(l->file), (double)l->total * 1e-9, (double)have * 1e-9);
     TRY(mem_map(&l->m->memory, l->total, err));
     l->m->bytes = l->total;
     for (size_t i = 0; i < l->n; i++) {
@@ -408,7 +437,9 @@ static ponder_status run(loader *l, ponder_error *err)
     void *room;
     TRY(mem_map(&room, bytes, err));
     l->room = room;
-    if (l->opt->progress) progress_begin(l->opt->progress, l->opt->progress->out, "loading", "MB", 0, (double)l->total, 1e-6);
+    if (l->opt->progress)
+        progress_begin(l->opt->progress, l->opt->progress->out, "loading", "MB", 0,
+                       (double)l->total, 1e-6);
     pool_run(l->opt->pool, l->pieces, 1, load_pieces, l);
     if (l->opt->progress) progress_end(l->opt->progress, (double)l->total);
     mem_unmap(room, bytes);
@@ -416,7 +447,8 @@ static ponder_status run(loader *l, ponder_error *err)
     return PONDER_OK;
 }
 
-ponder_status model_load(model *m, const fmt_model *file, const model_options *opt, ponder_error *err)
+ponder_status model_load(model *m, const fmt_model *file, const model_options *opt,
+                         ponder_error *err)
 {
     loader l = {.m = m, .file = file, .opt = opt};
     ponder_status st = plan(&l, err);

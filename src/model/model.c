@@ -4,7 +4,8 @@
 
 #include <stdlib.h>
 
-ponder_status model_open(model **out, const fmt_model *file, const model_options *opt, ponder_error *err)
+ponder_status model_open(model **out, const fmt_model *file, const model_options *opt,
+                         ponder_error *err)
 {
     *out = NULL;
     model *m = calloc(1, sizeof *m);
@@ -48,18 +49,20 @@ static void add_weight(const ops_weight *w, size_t experts, double *bytes, doubl
     *macs += (double)experts * (double)w->N * (double)w->K;
 }
 
-void model_token_cost(const model *m, size_t context, double *weight_bytes, double *kv_bytes, double *macs,
-                      enum kern_kv kv)
+void model_token_cost(const model *m, size_t context, double *weight_bytes, double *kv_bytes,
+                      double *macs, enum kern_kv kv)
 {
     const model_config *c = &m->config;
     double bytes = 0, work = 0;
     for (int i = 0; i < c->layers; i++) {
         const struct model_layer *l = &m->layers[i];
-        const ops_weight *one[] = {&l->q, &l->k, &l->v, &l->o, &l->q_a, &l->q_b, &l->kv_a, &l->gate, &l->up, &l->down,
-                                   &l->router, &l->gate_shexp, &l->up_shexp, &l->down_shexp};
+        const ops_weight *one[] = {
+            &l->q,    &l->k,  &l->v,    &l->o,      &l->q_a,        &l->q_b,      &l->kv_a,
+            &l->gate, &l->up, &l->down, &l->router, &l->gate_shexp, &l->up_shexp, &l->down_shexp};
         const ops_weight *some[] = {&l->gate_exps, &l->up_exps, &l->down_exps};
         for (size_t j = 0; j < COUNT_OF(one); j++) add_weight(one[j], 1, &bytes, &work);
-        for (size_t j = 0; j < COUNT_OF(some); j++) add_weight(some[j], (size_t)c->experts_used, &bytes, &work);
+        for (size_t j = 0; j < COUNT_OF(some); j++)
+            add_weight(some[j], (size_t)c->experts_used, &bytes, &work);
         add_weight(&l->k_b, (size_t)c->heads, &bytes, &work);
         add_weight(&l->v_b, (size_t)c->heads, &bytes, &work);
         double columns = model_is_mla(c) ? 2.0 * c->kv_rank + c->rope_dim : 2.0 * c->head_dim;
@@ -68,6 +71,7 @@ void model_token_cost(const model *m, size_t context, double *weight_bytes, doub
     add_weight(&m->head, 1, &bytes, &work);
     size_t head_bytes, value_at;
     *weight_bytes = bytes;
-    *kv_bytes = (double)context / KERN_PAGE * c->layers * (double)model_kv_layer_bytes(c, kv, &head_bytes, &value_at);
+    *kv_bytes = (double)context / KERN_PAGE * c->layers *
+                (double)model_kv_layer_bytes(c, kv, &head_bytes, &value_at);
     *macs = work;
 }

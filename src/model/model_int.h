@@ -12,11 +12,11 @@ struct model_layer {
     const float *q_bias, *k_bias, *v_bias;
     ops_weight q_a, q_b, kv_a, k_b, v_b; /* k_b: H experts [R, N]; v_b: H experts [V, R] */
     const float *q_a_norm, *kv_a_norm;
-    ops_weight k_up;       /* H experts [N, R]: for the expanded prefill only */
+    ops_weight k_up; /* H experts [N, R]: for the expanded prefill only */
     ops_weight gate, up, down;
     ops_weight router, gate_exps, up_exps, down_exps, gate_shexp, up_shexp, down_shexp;
     const float *router_bias;
-    ops_weight eh_proj;    /* of an MTP module */
+    ops_weight eh_proj; /* of an MTP module */
     const float *enorm, *hnorm, *head_norm;
 };
 
@@ -29,9 +29,9 @@ struct model {
     void *memory;
     size_t bytes;
     bool expanded;
-    double *rope_freq;     /* [rope_dim / 2] radians per position */
-    float rope_scale;      /* of cos and sin */
-    float attn_scale;      /* of q.k */
+    double *rope_freq; /* [rope_dim / 2] radians per position */
+    float rope_scale;  /* of cos and sin */
+    float attn_scale;  /* of q.k */
 };
 
 /* A step's tokens as the layers see them. All arrays are per token unless said. */
@@ -42,14 +42,14 @@ struct model_step {
     size_t max_tokens;
     model_kv *kv;
     size_t T, n_seq;
-    ops_sequence *seq;       /* [n_seq] */
+    ops_sequence *seq; /* [n_seq] */
     int32_t *ids;
     uint32_t *pos;
-    uint8_t **page;          /* the token's page of kv */
-    float *cos, *sin;        /* [T, rope_dim / 2] */
-    size_t runs, *run;       /* tokens [run[i], run[i + 1]) share a page's group of 16 positions */
-    float *stream;           /* [T, D] the residual stream */
-    float *delta;            /* [T, D] what the last block adds to it */
+    uint8_t **page;    /* the token's page of kv */
+    float *cos, *sin;  /* [T, rope_dim / 2] */
+    size_t runs, *run; /* tokens [run[i], run[i + 1]) share a page's group of 16 positions */
+    float *stream;     /* [T, D] the residual stream */
+    float *delta;      /* [T, D] what the last block adds to it */
 };
 
 bool model_is_mla(const model_config *c);
@@ -61,20 +61,25 @@ ponder_status model_rope_init(model *m, ponder_error *err);
 /* What the llama3 rule divides the speed of a pair by. */
 double model_rope_llama3_divisor(const model_config *c, int pair);
 
-/* Writes the tokenizer's metadata: of a tokenizer.json, or one made up to the size of the vocabulary. */
-ponder_status model_vocab_write(gguf_writer *w, const model_config *c, const char *tokenizer, ponder_error *err);
+/* Writes the tokenizer's metadata: of a tokenizer.json, or one made up to the size of the
+ * vocabulary. */
+ponder_status model_vocab_write(gguf_writer *w, const model_config *c, const char *tokenizer,
+                                ponder_error *err);
 
 /* Bytes of one layer in a page, and of one head in it; *value_at is 0 for latent pages. */
-size_t model_kv_layer_bytes(const model_config *c, enum kern_kv t, size_t *head_bytes, size_t *value_at);
+size_t model_kv_layer_bytes(const model_config *c, enum kern_kv t, size_t *head_bytes,
+                            size_t *value_at);
 
-/* One block each: reads the stream after adding delta (where pending), leaves its result in delta. */
+/* One block each: reads the stream after adding delta (where pending), leaves its result in delta.
+ */
 void model_attn_gqa(model_step *s, const struct model_layer *l, int layer, bool pending);
 void model_attn_mla(model_step *s, const struct model_layer *l, int layer, bool pending);
-/* The sequences that keep the absorbed form, into out [n_seq]; all of them unless the model was opened
- * for expanded prefill. */
+/* The sequences that keep the absorbed form, into out [n_seq]; all of them unless the model was
+ * opened for expanded prefill. */
 size_t model_mla_absorbed(const model_step *s, ops_sequence *out);
 /* The others: q [T, H, N + P] rotated, out [T, H, V]. */
-void model_mla_expanded(model_step *s, const struct model_layer *l, size_t layer_at, const float *q, float *out);
+void model_mla_expanded(model_step *s, const struct model_layer *l, size_t layer_at, const float *q,
+                        float *out);
 void model_ffn(model_step *s, const struct model_layer *l, int layer);
 void model_block(model_step *s, int layer, bool pending);
 /* stream = eh_proj [enorm(embedding of ids); hnorm(hidden)]. */
@@ -85,6 +90,7 @@ ponder_status model_config_from_file(model_config *c, const char *path, ponder_e
 /* Loading. */
 /* false when a value or block scale among these bytes is NaN or infinite. */
 bool model_bytes_finite(num_type t, const uint8_t *p, size_t bytes);
-ponder_status model_load(model *m, const fmt_model *file, const model_options *opt, ponder_error *err);
+ponder_status model_load(model *m, const fmt_model *file, const model_options *opt,
+                         ponder_error *err);
 
 #endif

@@ -1,7 +1,6 @@
 /* The multi-token prediction module's input: the next token's embedding and the hidden state, each
- * normalised, joined in this order and projected back to the width (DeepSeek-V3 report, section 2.2;
- * the order is that of the published eh_proj).
- * SPDX-License-Identifier: MIT */
+ * normalised, joined in this order and projected back to the width (DeepSeek-V3 report,
+ * section 2.2; the order is that of the published eh_proj). SPDX-License-Identifier: MIT */
 #include "model/model_int.h"
 
 struct join {

@@ -41,7 +41,10 @@ static double yarn(const model_config *c, double f, int pair)
     return f * (1 - ramp) + f / c->rope_factor * ramp;
 }
 
-static double yarn_mscale(double factor, double m) { return factor > 1 ? 0.1 * m * log(factor) + 1 : 1; }
+static double yarn_mscale(double factor, double m)
+{
+    return factor > 1 ? 0.1 * m * log(factor) + 1 : 1;
+}
 
 ponder_status model_rope_init(model *m, ponder_error *err)
 {

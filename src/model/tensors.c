@@ -4,15 +4,47 @@
  * GGUF names: gguf-py's tensor name map; Hugging Face names: the published checkpoints. */
 #include "model/model_int.h"
 
+/* clang-format off: tables read best as tables */
+
 /* Sizes by letter. */
-enum size { NONE, WIDTH, VOCAB, ROPE_HALF, Q_OUT, KV_OUT, ATTN_OUT, FFN, Q_RANK, KV_RANK, KV_A_OUT, NOPE, VALUE,
-            HEADS, EXPERTS, EXPERT_FFN, SHARED_FFN, TWO_WIDTHS };
+enum size {
+    NONE,
+    WIDTH,
+    TWO_WIDTHS,
+    VOCAB,
+    ROPE_HALF,
+    Q_OUT,
+    KV_OUT,
+    ATTN_OUT,
+    FFN,
+    Q_RANK,
+    KV_RANK,
+    KV_A_OUT,
+    NOPE,
+    VALUE,
+    HEADS,
+    EXPERTS,
+    EXPERT_FFN,
+    SHARED_FFN
+};
 
 /* When a tensor is there. */
-enum { UNTIED = 2, FACTORS = 4, GQA = 8, BIAS = 16, MLA = 32, LOW_RANK_Q = 64, FULL_Q = 128, DENSE = 256,
-       MOE = 512, SHARED = 1024, GATE_BIAS = 2048, MTP = 4096 };
+enum {
+    UNTIED = 1,
+    FACTORS = 2,
+    GQA = 4,
+    BIAS = 8,
+    MLA = 16,
+    LOW_RANK_Q = 32,
+    FULL_Q = 64,
+    DENSE = 128,
+    MOE = 256,
+    SHARED = 512,
+    GATE_BIAS = 1024,
+    MTP = 2048
+};
 
-#define AT(f) offsetof(struct model_layer, f)
+#define AT(f)     offsetof(struct model_layer, f)
 #define GLOBAL(f) offsetof(struct model, f)
 
 typedef struct kind {
@@ -24,8 +56,20 @@ typedef struct kind {
 } kind;
 
 static const kind BEFORE[] = {
-    {"token_embd", "model.embed_tokens", "weight", MODEL_EMBEDDING, 0, {WIDTH, VOCAB}, GLOBAL(embedding)},
-    {"rope_freqs", "rope_freqs", "weight", MODEL_FACTORS, FACTORS, {ROPE_HALF}, GLOBAL(rope_factors)},
+    {"token_embd",
+     "model.embed_tokens",
+     "weight",
+     MODEL_EMBEDDING,
+     0,
+     {WIDTH, VOCAB},
+     GLOBAL(embedding)},
+    {"rope_freqs",
+     "rope_freqs",
+     "weight",
+     MODEL_FACTORS,
+     FACTORS,
+     {ROPE_HALF},
+     GLOBAL(rope_factors)},
 };
 
 static const kind LAYER[] = {
@@ -39,40 +83,125 @@ static const kind LAYER[] = {
     {"attn_k", "self_attn.k_proj", "bias", MODEL_BIAS, BIAS, {KV_OUT}, AT(k_bias)},
     {"attn_v", "self_attn.v_proj", "weight", MODEL_MATRIX, GQA, {WIDTH, KV_OUT}, AT(v)},
     {"attn_v", "self_attn.v_proj", "bias", MODEL_BIAS, BIAS, {KV_OUT}, AT(v_bias)},
-    {"attn_q_a", "self_attn.q_a_proj", "weight", MODEL_MATRIX, LOW_RANK_Q, {WIDTH, Q_RANK}, AT(q_a)},
-    {"attn_q_a_norm", "self_attn.q_a_layernorm", "weight", MODEL_NORM, LOW_RANK_Q, {Q_RANK}, AT(q_a_norm)},
-    {"attn_q_b", "self_attn.q_b_proj", "weight", MODEL_MATRIX, LOW_RANK_Q, {Q_RANK, Q_OUT}, AT(q_b)},
-    {"attn_kv_a_mqa", "self_attn.kv_a_proj_with_mqa", "weight", MODEL_MATRIX, MLA, {WIDTH, KV_A_OUT}, AT(kv_a)},
-    {"attn_kv_a_norm", "self_attn.kv_a_layernorm", "weight", MODEL_NORM, MLA, {KV_RANK}, AT(kv_a_norm)},
-    {"attn_k_b", "self_attn.k_b_proj", "weight", MODEL_MATRIX, MLA, {NOPE, KV_RANK, HEADS}, AT(k_b)},
-    {"attn_v_b", "self_attn.v_b_proj", "weight", MODEL_MATRIX, MLA, {KV_RANK, VALUE, HEADS}, AT(v_b)},
+    {"attn_q_a",
+     "self_attn.q_a_proj",
+     "weight",
+     MODEL_MATRIX,
+     LOW_RANK_Q,
+     {WIDTH, Q_RANK},
+     AT(q_a)},
+    {"attn_q_a_norm",
+     "self_attn.q_a_layernorm",
+     "weight",
+     MODEL_NORM,
+     LOW_RANK_Q,
+     {Q_RANK},
+     AT(q_a_norm)},
+    {"attn_q_b",
+     "self_attn.q_b_proj",
+     "weight",
+     MODEL_MATRIX,
+     LOW_RANK_Q,
+     {Q_RANK, Q_OUT},
+     AT(q_b)},
+    {"attn_kv_a_mqa",
+     "self_attn.kv_a_proj_with_mqa",
+     "weight",
+     MODEL_MATRIX,
+     MLA,
+     {WIDTH, KV_A_OUT},
+     AT(kv_a)},
+    {"attn_kv_a_norm",
+     "self_attn.kv_a_layernorm",
+     "weight",
+     MODEL_NORM,
+     MLA,
+     {KV_RANK},
+     AT(kv_a_norm)},
+    {"attn_k_b",
+     "self_attn.k_b_proj",
+     "weight",
+     MODEL_MATRIX,
+     MLA,
+     {NOPE, KV_RANK, HEADS},
+     AT(k_b)},
+    {"attn_v_b",
+     "self_attn.v_b_proj",
+     "weight",
+     MODEL_MATRIX,
+     MLA,
+     {KV_RANK, VALUE, HEADS},
+     AT(v_b)},
     {"attn_output", "self_attn.o_proj", "weight", MODEL_MATRIX, 0, {ATTN_OUT, WIDTH}, AT(o)},
     {"ffn_norm", "post_attention_layernorm", "weight", MODEL_NORM, 0, {WIDTH}, AT(ffn_norm)},
     {"ffn_gate", "mlp.gate_proj", "weight", MODEL_MATRIX, DENSE, {WIDTH, FFN}, AT(gate)},
     {"ffn_up", "mlp.up_proj", "weight", MODEL_MATRIX, DENSE, {WIDTH, FFN}, AT(up)},
     {"ffn_down", "mlp.down_proj", "weight", MODEL_MATRIX, DENSE, {FFN, WIDTH}, AT(down)},
     {"ffn_gate_inp", "mlp.gate", "weight", MODEL_ROUTER, MOE, {WIDTH, EXPERTS}, AT(router)},
-    {"exp_probs_b", "mlp.gate.e_score_correction_bias", "bias", MODEL_BIAS, MOE | GATE_BIAS, {EXPERTS},
+    {"exp_probs_b",
+     "mlp.gate.e_score_correction_bias",
+     "bias",
+     MODEL_BIAS,
+     MOE | GATE_BIAS,
+     {EXPERTS},
      AT(router_bias)},
-    {"ffn_gate_exps", "mlp.experts.*.gate_proj", "weight", MODEL_MATRIX, MOE, {WIDTH, EXPERT_FFN, EXPERTS},
+    {"ffn_gate_exps",
+     "mlp.experts.*.gate_proj",
+     "weight",
+     MODEL_MATRIX,
+     MOE,
+     {WIDTH, EXPERT_FFN, EXPERTS},
      AT(gate_exps)},
-    {"ffn_up_exps", "mlp.experts.*.up_proj", "weight", MODEL_MATRIX, MOE, {WIDTH, EXPERT_FFN, EXPERTS},
+    {"ffn_up_exps",
+     "mlp.experts.*.up_proj",
+     "weight",
+     MODEL_MATRIX,
+     MOE,
+     {WIDTH, EXPERT_FFN, EXPERTS},
      AT(up_exps)},
-    {"ffn_down_exps", "mlp.experts.*.down_proj", "weight", MODEL_MATRIX, MOE, {EXPERT_FFN, WIDTH, EXPERTS},
+    {"ffn_down_exps",
+     "mlp.experts.*.down_proj",
+     "weight",
+     MODEL_MATRIX,
+     MOE,
+     {EXPERT_FFN, WIDTH, EXPERTS},
      AT(down_exps)},
-    {"ffn_gate_shexp", "mlp.shared_experts.gate_proj", "weight", MODEL_MATRIX, MOE | SHARED, {WIDTH, SHARED_FFN},
+    {"ffn_gate_shexp",
+     "mlp.shared_experts.gate_proj",
+     "weight",
+     MODEL_MATRIX,
+     MOE | SHARED,
+     {WIDTH, SHARED_FFN},
      AT(gate_shexp)},
-    {"ffn_up_shexp", "mlp.shared_experts.up_proj", "weight", MODEL_MATRIX, MOE | SHARED, {WIDTH, SHARED_FFN},
+    {"ffn_up_shexp",
+     "mlp.shared_experts.up_proj",
+     "weight",
+     MODEL_MATRIX,
+     MOE | SHARED,
+     {WIDTH, SHARED_FFN},
      AT(up_shexp)},
-    {"ffn_down_shexp", "mlp.shared_experts.down_proj", "weight", MODEL_MATRIX, MOE | SHARED, {SHARED_FFN, WIDTH},
+    {"ffn_down_shexp",
+     "mlp.shared_experts.down_proj",
+     "weight",
+     MODEL_MATRIX,
+     MOE | SHARED,
+     {SHARED_FFN, WIDTH},
      AT(down_shexp)},
-    {"nextn.shared_head_norm", "shared_head.norm", "weight", MODEL_NORM, MTP, {WIDTH}, AT(head_norm)},
+    {"nextn.shared_head_norm",
+     "shared_head.norm",
+     "weight",
+     MODEL_NORM,
+     MTP,
+     {WIDTH},
+     AT(head_norm)},
 };
 
 static const kind AFTER[] = {
     {"output_norm", "model.norm", "weight", MODEL_NORM, 0, {WIDTH}, GLOBAL(final_norm)},
     {"output", "lm_head", "weight", MODEL_HEAD, UNTIED, {WIDTH, VOCAB}, GLOBAL(head)},
 };
+
+/* clang-format on */
 
 static uint64_t size_of(const model_config *c, enum size s)
 {
@@ -137,8 +266,8 @@ static void describe(model_tensor *t, const model_config *c, const kind *k, int 
     }
 }
 
-static size_t add(const model_config *c, const kind *kinds, size_t n, int layer, model_tensor *out, size_t cap,
-                  size_t at)
+static size_t add(const model_config *c, const kind *kinds, size_t n, int layer, model_tensor *out,
+                  size_t cap, size_t at)
 {
     unsigned facts = facts_of(c, layer);
     for (size_t i = 0; i < n; i++) {
@@ -152,6 +281,7 @@ static size_t add(const model_config *c, const kind *kinds, size_t n, int layer,
 size_t model_tensors(const model_config *c, model_tensor *out, size_t cap)
 {
     size_t at = add(c, BEFORE, COUNT_OF(BEFORE), -1, out, cap, 0);
-    for (int l = 0; l < c->layers + c->mtp_layers; l++) at = add(c, LAYER, COUNT_OF(LAYER), l, out, cap, at);
+    for (int l = 0; l < c->layers + c->mtp_layers; l++)
+        at = add(c, LAYER, COUNT_OF(LAYER), l, out, cap, at);
     return add(c, AFTER, COUNT_OF(AFTER), -1, out, cap, at);
 }

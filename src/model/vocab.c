@@ -1,18 +1,25 @@
-/* The tokenizer that goes into a file of random weights: one taken from a tokenizer.json, or a made-up
- * byte-level BPE that splits any text.
- * SPDX-License-Identifier: MIT */
+/* The tokenizer that goes into a file of random weights: one taken from a tokenizer.json, or a
+ * made-up byte-level BPE that splits any text. SPDX-License-Identifier: MIT */
 #include "model/model_int.h"
 
 #include <stdlib.h>
 
-enum { TOKEN_NORMAL = 1, TOKEN_CONTROL = 3, TOKEN_USER = 4, TOKEN_UNUSED = 5, TOKENIZER_BYTES = 64 << 20 };
+enum {
+    TOKEN_NORMAL = 1,
+    TOKEN_CONTROL = 3,
+    TOKEN_USER = 4,
+    TOKEN_UNUSED = 5,
+    TOKENIZER_BYTES = 64 << 20
+};
 
 /* Strings stand one after the other in `text`; offsets because it moves as it grows. */
 struct vocab {
     size_t n;
-    struct { size_t at, len; } *token;
+    struct {
+        size_t at, len;
+    } * token;
     int32_t *type;
-    buf text, merges;    /* merges: NUL after each */
+    buf text, merges; /* merges: NUL after each */
     size_t n_merges;
     int bos, eos;
 };
@@ -34,10 +41,11 @@ static void add_merge(struct vocab *v, str a, str b)
     v->n_merges++;
 }
 
-/* ---- made up ------------------------------------------------------------------------------------------- */
+/* ---- made up
+ * ------------------------------------------------------------------------------------------- */
 
-/* The character that stands for a byte in byte-level vocabularies (GPT-2): printable Latin-1 as it is,
- * the others from U+0100 on in order. */
+/* The character that stands for a byte in byte-level vocabularies (GPT-2): printable Latin-1 as it
+ * is, the others from U+0100 on in order. */
 static size_t byte_character(unsigned b, char out[2])
 {
     static const unsigned char first[] = {33, 161, 174}, last[] = {126, 172, 255};
@@ -54,8 +62,8 @@ static size_t byte_character(unsigned b, char out[2])
     return 2;
 }
 
-/* Token i of a growing family over the 27 symbols "space, a to z": pairs, then triples, then fours, each
- * a merge of earlier ones. */
+/* Token i of a growing family over the 27 symbols "space, a to z": pairs, then triples, then fours,
+ * each a merge of earlier ones. */
 static bool grown_token(size_t i, char out[16], size_t *split)
 {
     enum { SYMBOLS = 27 };
@@ -78,10 +86,15 @@ static bool grown_token(size_t i, char out[16], size_t *split)
 
 static void make_up(struct vocab *v, const model_config *c)
 {
-    static const char *const specials[] = {"<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜User｜>",
-                                           "<｜Assistant｜>", "<think>", "</think>"};
+    static const char *const specials[] = {"<｜begin▁of▁sentence｜>",
+                                           "<｜end▁of▁sentence｜>",
+                                           "<｜User｜>",
+                                           "<｜Assistant｜>",
+                                           "<think>",
+                                           "</think>"};
     size_t n = v->n, special[COUNT_OF(specials)];
-    bool given = c->bos >= 0 && (size_t)c->bos < n && c->eos >= 0 && (size_t)c->eos < n && c->bos != c->eos;
+    bool given =
+        c->bos >= 0 && (size_t)c->bos < n && c->eos >= 0 && (size_t)c->eos < n && c->bos != c->eos;
     for (size_t i = 0; i < COUNT_OF(specials); i++) special[i] = n - COUNT_OF(specials) + i;
     if (given) special[0] = (size_t)c->bos, special[1] = (size_t)c->eos;
     v->bos = (int)special[0];
@@ -106,20 +119,24 @@ static void make_up(struct vocab *v, const model_config *c)
     }
 }
 
-/* ---- from a tokenizer.json ----------------------------------------------------------------------------- */
+/* ---- from a tokenizer.json
+ * ----------------------------------------------------------------------------- */
 
-static ponder_status put_entry(struct vocab *v, const char *path, const json_t *id, str text, int type,
-                               ponder_error *err)
+static ponder_status put_entry(struct vocab *v, const char *path, const json_t *id, str text,
+                               int type, ponder_error *err)
 {
-    if (!json_is_integer(id) || json_integer_value(id) < 0 || (size_t)json_integer_value(id) >= v->n)
-        return err_set(err, PONDER_EFORMAT, "%s: token \"%.*s\" has no id below the vocabulary of %zu", path,
+    if (!json_is_integer(id) || json_integer_value(id) < 0 ||
+        (size_t)json_integer_value(id) >= v->n)
+        return err_set(err, PONDER_EFORMAT,
+                       "%s: token \"%.*s\" has no id below the vocabulary of %zu", path,
                        STR_ARG(text), v->n);
     set_token(v, (size_t)json_integer_value(id), text, type);
     return PONDER_OK;
 }
 
 /* "a b" or ["a", "b"]. */
-static ponder_status put_merge(struct vocab *v, const char *path, const json_t *m, ponder_error *err)
+static ponder_status put_merge(struct vocab *v, const char *path, const json_t *m,
+                               ponder_error *err)
 {
     if (json_is_array(m) && json_array_size(m) == 2) {
         add_merge(v, json_str(json_array_get(m, 0)), json_str(json_array_get(m, 1)));
@@ -132,19 +149,22 @@ static ponder_status put_merge(struct vocab *v, const char *path, const json_t *
     return PONDER_OK;
 }
 
-static ponder_status take_json(struct vocab *v, const json_t *j, const char *path, ponder_error *err)
+static ponder_status take_json(struct vocab *v, const json_t *j, const char *path,
+                               ponder_error *err)
 {
     const json_t *bpe = json_object_get(j, "model"), *list = json_object_get(bpe, "vocab"), *value;
     const char *key;
     size_t i;
-    json_object_foreach((json_t *)(uintptr_t)list, key, value)
+    json_object_foreach ((json_t *)(uintptr_t)list, key, value)
         TRY(put_entry(v, path, value, str_of(key), TOKEN_NORMAL, err));
-    json_array_foreach(json_object_get(j, "added_tokens"), i, value) {
+    json_array_foreach (json_object_get(j, "added_tokens"), i, value) {
         bool special = json_is_true(json_object_get(value, "special"));
-        TRY(put_entry(v, path, json_object_get(value, "id"), json_str(json_object_get(value, "content")),
+        TRY(put_entry(v, path, json_object_get(value, "id"),
+                      json_str(json_object_get(value, "content")),
                       special ? TOKEN_CONTROL : TOKEN_USER, err));
     }
-    json_array_foreach(json_object_get(bpe, "merges"), i, value) TRY(put_merge(v, path, value, err));
+    json_array_foreach (json_object_get(bpe, "merges"), i, value)
+        TRY(put_merge(v, path, value, err));
     for (size_t id = 0; id < v->n; id++) {
         char text[32];
         snprintf(text, sizeof text, "<unused%zu>", id);
@@ -153,7 +173,8 @@ static ponder_status take_json(struct vocab *v, const json_t *j, const char *pat
     return PONDER_OK;
 }
 
-static ponder_status take_file(struct vocab *v, const model_config *c, const char *path, ponder_error *err)
+static ponder_status take_file(struct vocab *v, const model_config *c, const char *path,
+                               ponder_error *err)
 {
     json_t *j;
     TRY(json_parse_file(&j, path, TOKENIZER_BYTES, err));
@@ -164,7 +185,8 @@ static ponder_status take_file(struct vocab *v, const model_config *c, const cha
     return st;
 }
 
-/* ---- writing ---------------------------------------------------------------------------------------------- */
+/* ---- writing
+ * ---------------------------------------------------------------------------------------------- */
 
 static const char *splitter_name(const model_config *c)
 {
@@ -188,7 +210,8 @@ static ponder_status write_lists(gguf_writer *w, const struct vocab *v, ponder_e
     return st;
 }
 
-static ponder_status write_vocab(gguf_writer *w, const model_config *c, const struct vocab *v, ponder_error *err)
+static ponder_status write_vocab(gguf_writer *w, const model_config *c, const struct vocab *v,
+                                 ponder_error *err)
 {
     TRY(gguf_put_str(w, "tokenizer.ggml.model", STR("gpt2"), err));
     TRY(gguf_put_str(w, "tokenizer.ggml.pre", str_of(splitter_name(c)), err));
@@ -198,18 +221,21 @@ static ponder_status write_vocab(gguf_writer *w, const model_config *c, const st
     return gguf_put_bool(w, "tokenizer.ggml.add_bos_token", c->arch != MODEL_QWEN2, err);
 }
 
-ponder_status model_vocab_write(gguf_writer *w, const model_config *c, const char *tokenizer, ponder_error *err)
+ponder_status model_vocab_write(gguf_writer *w, const model_config *c, const char *tokenizer,
+                                ponder_error *err)
 {
     struct vocab v = {.n = (size_t)c->vocab};
     if (!tokenizer && v.n < 256 + 6)
-        return err_set(err, PONDER_EARG, "a vocabulary of %zu is too small for the 256 bytes: give --tokenizer", v.n);
+        return err_set(err, PONDER_EARG,
+                       "a vocabulary of %zu is too small for the 256 bytes: give --tokenizer", v.n);
     v.token = calloc(v.n, sizeof *v.token);
     v.type = calloc(v.n, sizeof *v.type);
     ponder_status st = PONDER_OK;
     if (!v.token || !v.type) st = err_set(err, PONDER_ENOMEM, "no memory for %zu tokens", v.n);
     else if (tokenizer) st = take_file(&v, c, tokenizer, err);
     else make_up(&v, c);
-    if (st == PONDER_OK && (v.text.failed || v.merges.failed)) st = err_set(err, PONDER_ENOMEM, "no memory for tokens");
+    if (st == PONDER_OK && (v.text.failed || v.merges.failed))
+        st = err_set(err, PONDER_ENOMEM, "no memory for tokens");
     if (st == PONDER_OK) st = write_vocab(w, c, &v, err);
     buf_free(&v.text);
     buf_free(&v.merges);

@@ -1,9 +1,9 @@
 /* Attention over paged keys and values.
  * SPDX-License-Identifier: MIT
  *
- * A unit is a tile of query rows (a row is a token and a head of the group) of one key/value head of
- * one sequence. Its positions are taken in spans of KERN_SPAN, each from a fresh state, merged in
- * order. With enough units a worker does a unit's spans one after the other; else the spans are
+ * A unit is a tile of query rows (a row is a token and a head of the group) of one key/value head
+ * of one sequence. Its positions are taken in spans of KERN_SPAN, each from a fresh state, merged
+ * in order. With enough units a worker does a unit's spans one after the other; else the spans are
  * spread over the workers too and merged afterwards, the same numbers either way. */
 #include "ops/ops_int.h"
 
@@ -60,7 +60,8 @@ static struct unit unit_at(const struct attend *t, size_t i)
 }
 
 /* Where a query row stands when tokens are `ld` and heads `width` apart. */
-static size_t row_at(const struct attend *t, const struct unit *u, size_t row, size_t ld, size_t width)
+static size_t row_at(const struct attend *t, const struct unit *u, size_t row, size_t ld,
+                     size_t width)
 {
     size_t r = u->row0 + row;
     return (u->seq->first + r / t->group) * ld + (u->head * t->group + r % t->group) * width;
@@ -80,7 +81,8 @@ static void run_span(const struct attend *t, const struct unit *u, size_t span, 
     const ops_attention *a = t->a;
     const void *k[SPAN_PAGES], *v[SPAN_PAGES];
     size_t last = (u->seq->pos + (u->row0 + u->rows - 1) / t->group) / KERN_PAGE;
-    for (size_t i = 0; i < SPAN_PAGES; i++) { /* pages past the end are never read: any address will do */
+    for (size_t i = 0; i < SPAN_PAGES;
+         i++) { /* pages past the end are never read: any address will do */
         size_t page = size_min(span * SPAN_PAGES + i, last);
         const uint8_t *p = a->base + u->seq->pages[page] * a->page_bytes + u->head * a->head_bytes;
         k[i] = p;
@@ -88,12 +90,24 @@ static void run_span(const struct attend *t, const struct unit *u, size_t span, 
     }
     for (size_t r = 0; r < u->rows; r++) {
         size_t seen = u->seq->pos + (u->row0 + r) / t->group + 1;
-        l->n[r] = seen > span * KERN_SPAN ? (int32_t)size_min(seen - span * KERN_SPAN, KERN_SPAN) : 0;
+        l->n[r] =
+            seen > span * KERN_SPAN ? (int32_t)size_min(seen - span * KERN_SPAN, KERN_SPAN) : 0;
     }
     kern_attn_args args = {
-        .q = l->q, .ldq = a->d, .nq = u->rows, .d = a->d, .dv = a->dv, .scale = a->scale, .k = k,
-        .v = a->value_at ? v : NULL, .n = l->n, .o = out->o, .ldo = a->dv, .max = out->max,
-        .sum = out->sum, .scratch = l->kern,
+        .q = l->q,
+        .ldq = a->d,
+        .nq = u->rows,
+        .d = a->d,
+        .dv = a->dv,
+        .scale = a->scale,
+        .k = k,
+        .v = a->value_at ? v : NULL,
+        .n = l->n,
+        .o = out->o,
+        .ldo = a->dv,
+        .max = out->max,
+        .sum = out->sum,
+        .scratch = l->kern,
     };
     t->o->k->attn[a->kv].span(&args);
 }
@@ -174,7 +188,8 @@ static void merge_parts(void *arg, size_t begin, size_t end, int worker)
     }
 }
 
-/* Cuts the work: units of `tile` query rows. Returns the pieces there would be with spans spread. */
+/* Cuts the work: units of `tile` query rows. Returns the pieces there would be with spans spread.
+ */
 static size_t cut(struct attend *t, size_t tile, size_t *longest)
 {
     size_t pieces = 0;
@@ -194,7 +209,7 @@ static size_t cut(struct attend *t, size_t tile, size_t *longest)
 
 static void take_part(ops *o, struct part *p, size_t dv)
 {
-    float *rows = arena_new(o->scratch, float, KERN_ATTN_ROWS * dv);
+    float *rows = arena_new(o->scratch, float, KERN_ATTN_ROWS *dv);
     if (!ops_counting(o)) p->o = rows;
 }
 

@@ -8,7 +8,7 @@ struct prepare {
     ops_acts *acts;
     size_t T;
     unsigned forms;
-    bool aliased;  /* the F32 form is the caller's rows */
+    bool aliased;   /* the F32 form is the caller's rows */
     float *scratch; /* [worker, K]; NULL where no row changes or the F32 form takes it */
 };
 
@@ -58,8 +58,10 @@ void ops_prepare(ops *o, ops_acts *out, const ops_input *in, size_t T, size_t K,
     const float *whole = in->stream ? in->stream : in->ldx == K && in->heads <= 1 ? in->x : NULL;
     p.aliased = !changes && whole;
     for (int f = 0; f < KERN_ACTS; f++)
-        if (forms >> f & 1) out->form[f] = arena_alloc(o->scratch, kern_act_bytes((enum kern_act)f, rows, K));
-    if (p.aliased && (forms >> KERN_ACT_F32 & 1)) out->form[KERN_ACT_F32] = (void *)(uintptr_t)whole;
+        if (forms >> f & 1)
+            out->form[f] = arena_alloc(o->scratch, kern_act_bytes((enum kern_act)f, rows, K));
+    if (p.aliased && (forms >> KERN_ACT_F32 & 1))
+        out->form[KERN_ACT_F32] = (void *)(uintptr_t)whole;
     p.scratch = arena_new(o->scratch, float, (size_t)pool_threads(o->pool) * K);
     if (p.aliased && forms == 1u << KERN_ACT_F32 && !in->stream) return;
     ops_for(o, rows, ops_grain(K), prepare_rows, &p);
@@ -69,8 +71,15 @@ void ops_multiply(ops *o, const ops_acts *x, const ops_product *p, size_t n)
 {
     ops_job jobs[OPS_PRODUCTS];
     for (size_t i = 0; i < n; i++)
-        jobs[i] = (ops_job){.w = p[i].w, .expert = p[i].expert, .x = x->form[p[i].w->mm->act], .rows = x->rows,
-                            .M = x->rows, .y = p[i].y, .ldy = p[i].ldy, .row = p[i].row, .bias = p[i].bias};
+        jobs[i] = (ops_job){.w = p[i].w,
+                            .expert = p[i].expert,
+                            .x = x->form[p[i].w->mm->act],
+                            .rows = x->rows,
+                            .M = x->rows,
+                            .y = p[i].y,
+                            .ldy = p[i].ldy,
+                            .row = p[i].row,
+                            .bias = p[i].bias};
     ops_run_jobs(o, jobs, n);
 }
 
@@ -85,17 +94,24 @@ void ops_linear(ops *o, const ops_input *in, size_t T, const ops_product *p, siz
     arena_reset(o->scratch, mark);
 }
 
-void ops_heads(ops *o, const ops_weight *w, const float *x, size_t ldx, size_t ldxh, size_t T, float *y,
-               size_t ldy, size_t ldyh)
+void ops_heads(ops *o, const ops_weight *w, const float *x, size_t ldx, size_t ldxh, size_t T,
+               float *y, size_t ldy, size_t ldyh)
 {
     size_t mark = arena_mark(o->scratch), H = w->experts;
     ops_acts acts;
-    ops_prepare(o, &acts, &(ops_input){.x = x, .ldx = ldx, .heads = H, .ldh = ldxh}, T, w->K, ops_form(w));
+    ops_prepare(o, &acts, &(ops_input){.x = x, .ldx = ldx, .heads = H, .ldh = ldxh}, T, w->K,
+                ops_form(w));
     ops_job *jobs = arena_new(o->scratch, ops_job, H);
     if (!ops_counting(o)) {
         for (size_t h = 0; h < H; h++)
-            jobs[h] = (ops_job){.w = w, .expert = h, .x = acts.form[w->mm->act], .rows = H * T,
-                                .first = h * T, .M = T, .y = y + h * ldyh, .ldy = ldy};
+            jobs[h] = (ops_job){.w = w,
+                                .expert = h,
+                                .x = acts.form[w->mm->act],
+                                .rows = H * T,
+                                .first = h * T,
+                                .M = T,
+                                .y = y + h * ldyh,
+                                .ldy = ldy};
         ops_run_jobs(o, jobs, H);
     }
     arena_reset(o->scratch, mark);

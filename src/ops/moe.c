@@ -4,7 +4,8 @@
 
 #include <math.h>
 
-/* ---- the choice (DeepSeek-V3 report, section 2.1.2; V2: softmax scores, group score = best) --------- */
+/* ---- the choice (DeepSeek-V3 report, section 2.1.2; V2: softmax scores, group score = best)
+ * --------- */
 
 /* Marks the n largest of x[0, len); the lower index wins a tie. */
 static void mark_largest(const float *x, size_t len, size_t n, bool *marked)
@@ -47,7 +48,8 @@ static void keep_groups(const ops_moe *m, float *choice, size_t E)
     float worth[OPS_EXPERTS];
     bool kept[OPS_EXPERTS];
     size_t size = E / m->groups;
-    for (size_t g = 0; g < m->groups; g++) worth[g] = group_score(choice + g * size, size, m->sigmoid);
+    for (size_t g = 0; g < m->groups; g++)
+        worth[g] = group_score(choice + g * size, size, m->sigmoid);
     mark_largest(worth, m->groups, m->groups_used, kept);
     for (size_t e = 0; e < E; e++)
         if (!kept[e / size]) choice[e] = -INFINITY;
@@ -73,20 +75,21 @@ void ops_route(const ops_moe *m, const float *logits, uint32_t *expert, float *w
         weight[j] = (m->normalize ? weight[j] / (sum + 1e-20f) : weight[j]) * m->scale;
 }
 
-/* ---- one step --------------------------------------------------------------------------------------- */
+/* ---- one step
+ * --------------------------------------------------------------------------------------- */
 
 struct step {
     ops *o;
     const ops_moe *m;
-    size_t T, D, F, E, pairs;  /* pairs = T * used */
-    const float *logits;       /* [T, E] */
-    uint32_t *expert, *slot;   /* [T, used]: chosen, and its row among the pairs sorted by expert */
-    float *weight;             /* [T, used] */
-    uint32_t *token, *offset;  /* [pairs] of a sorted row; [E + 1] where an expert's rows start */
-    ops_acts in, sorted;       /* rows of tokens; the same by expert */
-    float *gate, *up, *down;   /* [pairs, F], [pairs, F], [pairs, D] */
+    size_t T, D, F, E, pairs; /* pairs = T * used */
+    const float *logits;      /* [T, E] */
+    uint32_t *expert, *slot;  /* [T, used]: chosen, and its row among the pairs sorted by expert */
+    float *weight;            /* [T, used] */
+    uint32_t *token, *offset; /* [pairs] of a sorted row; [E + 1] where an expert's rows start */
+    ops_acts in, sorted;      /* rows of tokens; the same by expert */
+    float *gate, *up, *down;  /* [pairs, F], [pairs, F], [pairs, D] */
     float *shared_gate, *shared_up; /* [T, F of the shared experts] */
-    float *y;                  /* [T, D]: the shared experts' part, then all */
+    float *y;                       /* [T, D]: the shared experts' part, then all */
 };
 
 static void route_tokens(void *arg, size_t begin, size_t end, int worker)
@@ -94,7 +97,8 @@ static void route_tokens(void *arg, size_t begin, size_t end, int worker)
     (void)worker;
     struct step *s = arg;
     for (size_t t = begin; t < end; t++)
-        ops_route(s->m, s->logits + t * s->E, s->expert + t * s->m->used, s->weight + t * s->m->used);
+        ops_route(s->m, s->logits + t * s->E, s->expert + t * s->m->used,
+                  s->weight + t * s->m->used);
 }
 
 /* Counting sort of (token, choice) pairs by expert; tokens stay in order. */
@@ -131,7 +135,8 @@ static void gather_rows(void *arg, size_t begin, size_t end, int worker)
         size_t units, bytes = form_unit((enum kern_act)f, s->D, &units);
         for (size_t u = 0; u < units; u++)
             for (size_t p = begin; p < end; p++)
-                memcpy(to + (u * s->pairs + p) * bytes, from + (u * s->T + s->token[p]) * bytes, bytes);
+                memcpy(to + (u * s->pairs + p) * bytes, from + (u * s->T + s->token[p]) * bytes,
+                       bytes);
     }
 }
 
@@ -144,27 +149,35 @@ static void combine(void *arg, size_t begin, size_t end, int worker)
         float *y = s->y + t * s->D;
         if (!s->m->shared_down) memset(y, 0, s->D * sizeof *y);
         for (size_t j = 0; j < used; j++)
-            s->o->k->axpy(y, s->weight[t * used + j], s->down + (size_t)s->slot[t * used + j] * s->D, s->D);
+            s->o->k->axpy(y, s->weight[t * used + j],
+                          s->down + (size_t)s->slot[t * used + j] * s->D, s->D);
     }
 }
 
 /* One job per expert that has rows; a single token's row serves all of them as it is. */
-static size_t expert_jobs(const struct step *s, ops_job *jobs, const ops_weight *w, const ops_acts *x,
-                          float *y)
+static size_t expert_jobs(const struct step *s, ops_job *jobs, const ops_weight *w,
+                          const ops_acts *x, float *y)
 {
     size_t n = 0;
     for (size_t e = 0; e < s->E; e++) {
         size_t first = s->offset[e], M = s->offset[e + 1] - first;
         if (M == 0) continue;
-        jobs[n++] = (ops_job){.w = w, .expert = e, .x = x->form[w->mm->act], .rows = x->rows,
-                              .first = x->rows == 1 ? 0 : first, .M = M, .y = y + first * w->N, .ldy = w->N};
+        jobs[n++] = (ops_job){.w = w,
+                              .expert = e,
+                              .x = x->form[w->mm->act],
+                              .rows = x->rows,
+                              .first = x->rows == 1 ? 0 : first,
+                              .M = M,
+                              .y = y + first * w->N,
+                              .ldy = w->N};
     }
     return n;
 }
 
 static ops_job shared_job(const ops_weight *w, const ops_acts *x, float *y)
 {
-    return (ops_job){.w = w, .x = x->form[w->mm->act], .rows = x->rows, .M = x->rows, .y = y, .ldy = w->N};
+    return (ops_job){
+        .w = w, .x = x->form[w->mm->act], .rows = x->rows, .M = x->rows, .y = y, .ldy = w->N};
 }
 
 /* Scores, choice, and the tokens' rows by expert. */
@@ -186,7 +199,8 @@ static void dispatch(struct step *s, const ops_input *in)
     s->sorted = (ops_acts){.rows = s->pairs, .K = s->D};
     for (int f = 0; f < KERN_ACTS; f++)
         if (experts >> f & 1)
-            s->sorted.form[f] = arena_alloc(o->scratch, kern_act_bytes((enum kern_act)f, s->pairs, s->D));
+            s->sorted.form[f] =
+                arena_alloc(o->scratch, kern_act_bytes((enum kern_act)f, s->pairs, s->D));
     ops_for(o, s->pairs, ops_grain(s->D / 4), gather_rows, s);
 }
 
@@ -207,7 +221,8 @@ static void run_experts(struct step *s, ops_job *jobs)
     ops_prepare(o, &hidden, &(ops_input){.x = s->gate, .ldx = s->F, .up = s->up}, s->pairs, s->F,
                 ops_form(m->down));
     if (m->shared_gate)
-        ops_prepare(o, &shared, &(ops_input){.x = s->shared_gate, .ldx = m->shared_gate->N, .up = s->shared_up},
+        ops_prepare(o, &shared,
+                    &(ops_input){.x = s->shared_gate, .ldx = m->shared_gate->N, .up = s->shared_up},
                     s->T, m->shared_gate->N, ops_form(m->shared_down));
     if (ops_counting(o)) return;
     size_t n = expert_jobs(s, jobs, m->down, &hidden, s->down);
@@ -218,17 +233,23 @@ static void run_experts(struct step *s, ops_job *jobs)
 void ops_moe_run(ops *o, const ops_moe *m, const ops_input *in, size_t T, float *y)
 {
     size_t mark = arena_mark(o->scratch);
-    struct step s = {.o = o, .m = m, .T = T, .D = m->router->K, .F = m->gate->N, .E = m->router->N,
-                     .pairs = T * m->used, .y = y};
+    struct step s = {.o = o,
+                     .m = m,
+                     .T = T,
+                     .D = m->router->K,
+                     .F = m->gate->N,
+                     .E = m->router->N,
+                     .pairs = T * m->used,
+                     .y = y};
     arena *a = o->scratch;
     s.expert = arena_new(a, uint32_t, s.pairs);
     s.slot = arena_new(a, uint32_t, s.pairs);
     s.token = arena_new(a, uint32_t, s.pairs);
     s.offset = arena_new(a, uint32_t, s.E + 1);
     s.weight = arena_new(a, float, s.pairs);
-    s.gate = arena_new(a, float, s.pairs * s.F);
-    s.up = arena_new(a, float, s.pairs * s.F);
-    s.down = arena_new(a, float, s.pairs * s.D);
+    s.gate = arena_new(a, float, s.pairs *s.F);
+    s.up = arena_new(a, float, s.pairs *s.F);
+    s.down = arena_new(a, float, s.pairs *s.D);
     if (m->shared_gate) {
         s.shared_gate = arena_new(a, float, T * m->shared_gate->N);
         s.shared_up = arena_new(a, float, T * m->shared_gate->N);

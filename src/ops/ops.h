@@ -24,9 +24,10 @@ void ops_for(ops *o, size_t n, size_t grain, pool_fn *fn, void *arg);
 /* Items of `cost` elementary steps each that make a piece worth handing to another thread. */
 size_t ops_grain(size_t cost);
 
-/* ---- weights ----------------------------------------------------------------------------------- */
+/* ---- weights -------------------------------------------------------------------------------- */
 
-/* A weight [N, K] packed in panels. `experts` of them lie one after the other (1 for plain ones). */
+/* A weight [N, K] packed in panels. `experts` of them lie one after the other (1 for plain ones).
+ */
 typedef struct ops_weight {
     num_type type;
     size_t N, K, experts;
@@ -39,19 +40,21 @@ typedef struct ops_weight {
  * into its blocks, or the size overflows. */
 bool ops_weight_bytes(size_t *bytes, const kern *k, num_type t, size_t N, size_t K, size_t experts);
 /* Describes such a weight whose panels stand at `panels`. */
-ops_weight ops_weight_at(const kern *k, num_type t, size_t N, size_t K, size_t experts, void *panels);
-/* Packs rows [row0, row0 + n) (row0 a multiple of KERN_ROWS; n one too but for the last) of expert e from
- * the file's bytes. scale: FP8 block scales [..][ceil(K/128)] from row0's block row on, else NULL. */
+ops_weight ops_weight_at(const kern *k, num_type t, size_t N, size_t K, size_t experts,
+                         void *panels);
+/* Packs rows [row0, row0 + n) (row0 a multiple of KERN_ROWS; n one too but for the last) of expert
+ * e from the file's bytes. scale: FP8 block scales [..][ceil(K/128)] from row0's block row on, else
+ * NULL. */
 void ops_weight_pack(ops_weight *w, size_t e, size_t row0, size_t n, const void *rows,
                      const float *scale);
 /* Row `row` of expert e as K floats: the way an embedding is read. */
 void ops_weight_row(const ops_weight *w, const kern *k, size_t e, size_t row, float *y);
 
-/* ---- rows on their way into products ---------------------------------------------------------------- */
+/* ---- rows on their way into products -------------------------------------------------------- */
 
-/* x [T, K]. In this order, each where its pointer is set: the row is added to the residual stream and
- * goes on as the stream's; it is RMS-normalised; it becomes silu(row) * up. With heads > 1 there
- * are heads * T rows, row h * T + t standing at x + t * ldx + h * ldh. */
+/* x [T, K]. In this order, each where its pointer is set: the row is added to the residual stream
+ * and goes on as the stream's; it is RMS-normalised; it becomes silu(row) * up. With heads > 1
+ * there are heads * T rows, row h * T + t standing at x + t * ldx + h * ldh. */
 typedef struct ops_input {
     const float *x; /* NULL with a stream: nothing to add */
     size_t ldx;
@@ -72,7 +75,7 @@ static inline unsigned ops_form(const ops_weight *w) { return 1u << w->mm->act; 
 /* Stays in scratch: the caller marks and resets. forms: a set of 1 << enum kern_act. */
 void ops_prepare(ops *o, ops_acts *out, const ops_input *in, size_t T, size_t K, unsigned forms);
 
-/* ---- products ------------------------------------------------------------------------------------ */
+/* ---- products ------------------------------------------------------------------------------- */
 
 /* One product that shares its input with others: y[T, N] = x W^T (+ bias). */
 typedef struct ops_product {
@@ -90,19 +93,20 @@ enum { OPS_PRODUCTS = 4 };
 void ops_multiply(ops *o, const ops_acts *x, const ops_product *p, size_t n);
 /* The same after a phase that prepares the rows. */
 void ops_linear(ops *o, const ops_input *in, size_t T, const ops_product *p, size_t n);
-/* Head h of token t: y[t * ldy + h * ldyh + n] = W_h x[t * ldx + h * ldxh ..], one expert a head. */
-void ops_heads(ops *o, const ops_weight *w, const float *x, size_t ldx, size_t ldxh, size_t T, float *y,
-               size_t ldy, size_t ldyh);
+/* Head h of token t: y[t * ldy + h * ldyh + n] = W_h x[t * ldx + h * ldxh ..], one expert a head.
+ */
+void ops_heads(ops *o, const ops_weight *w, const float *x, size_t ldx, size_t ldxh, size_t T,
+               float *y, size_t ldy, size_t ldyh);
 
-/* ---- mixture of experts ------------------------------------------------------------------------------ */
+/* ---- mixture of experts --------------------------------------------------------------------- */
 
 typedef struct ops_moe {
-    const ops_weight *router;                              /* F32 [E, D] */
-    const float *bias;                                     /* [E], for the choice only; or NULL */
-    const ops_weight *gate, *up, *down;                    /* E experts */
+    const ops_weight *router;                                /* F32 [E, D] */
+    const float *bias;                                       /* [E], for the choice only; or NULL */
+    const ops_weight *gate, *up, *down;                      /* E experts */
     const ops_weight *shared_gate, *shared_up, *shared_down; /* or NULL */
-    size_t used, groups, groups_used;                      /* experts a token; limits of the choice */
-    bool sigmoid, normalize;                               /* scores, and their sum made 1 */
+    size_t used, groups, groups_used; /* experts a token; limits of the choice */
+    bool sigmoid, normalize;          /* scores, and their sum made 1 */
     float scale;
 } ops_moe;
 
@@ -114,7 +118,7 @@ void ops_route(const ops_moe *m, const float *logits, uint32_t *expert, float *w
 /* y [T, D] = sum over the chosen experts (in ascending order, after the shared ones). */
 void ops_moe_run(ops *o, const ops_moe *m, const ops_input *in, size_t T, float *y);
 
-/* ---- attention ----------------------------------------------------------------------------------- */
+/* ---- attention ------------------------------------------------------------------------------ */
 
 /* Rows [first, first + n) of the batch are positions [pos, pos + n) of one sequence. */
 typedef struct ops_sequence {
@@ -125,13 +129,13 @@ typedef struct ops_sequence {
 /* One layer's attention over paged keys and values; causal. */
 typedef struct ops_attention {
     enum kern_kv kv;
-    const uint8_t *base;    /* page p of head g: base + p * page_bytes + g * head_bytes */
+    const uint8_t *base; /* page p of head g: base + p * page_bytes + g * head_bytes */
     size_t page_bytes, head_bytes;
-    size_t value_at;        /* of the values in a head's bytes; 0: latent, values are in the keys */
+    size_t value_at; /* of the values in a head's bytes; 0: latent, values are in the keys */
     size_t heads, kv_heads, d, dv;
     float scale;
-    const float *q;         /* [T, H, d], ldq from token to token */
-    float *out;             /* [T, H, dv], ldo from token to token */
+    const float *q; /* [T, H, d], ldq from token to token */
+    float *out;     /* [T, H, dv], ldo from token to token */
     size_t ldq, ldo;
 } ops_attention;
 

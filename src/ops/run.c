@@ -6,7 +6,7 @@
 #include "ops/ops_int.h"
 
 enum {
-    PIECE_BYTES = 32 << 10,  /* of weights: a few microseconds of memory traffic */
+    PIECE_BYTES = 32 << 10, /* of weights: a few microseconds of memory traffic */
     PIECE_PANELS = 16,
     BLOCK_BYTES = 512 << 10, /* of activations: half of a usual second-level cache */
     BLOCK_ROWS = 512,
@@ -61,9 +61,14 @@ static void run_piece(const struct run *r, const ops_job *j, size_t piece, float
     const ops_weight *w = j->w;
     kern_mm_args a = {
         .w = (const uint8_t *)w->panels + (j->expert * kern_panels(w->N) + panel) * w->panel_bytes,
-        .x = j->x, .rows = j->rows, .first = j->first + m0,
-        .N = size_min(j->panels * KERN_ROWS, w->N - n0), .M = size_min(j->m_block, j->M - m0), .K = w->K,
-        .y = j->row ? tile : j->y + m0 * j->ldy + n0, .ldy = j->row ? j->panels * KERN_ROWS : j->ldy,
+        .x = j->x,
+        .rows = j->rows,
+        .first = j->first + m0,
+        .N = size_min(j->panels * KERN_ROWS, w->N - n0),
+        .M = size_min(j->m_block, j->M - m0),
+        .K = w->K,
+        .y = j->row ? tile : j->y + m0 * j->ldy + n0,
+        .ldy = j->row ? j->panels * KERN_ROWS : j->ldy,
     };
     w->mm->mul(&a);
     if (j->bias) add_bias(r->k, &a, j->bias + n0);
@@ -84,7 +89,8 @@ static void run_pieces(void *arg, size_t begin, size_t end, int worker)
 void ops_run_jobs(ops *o, ops_job *jobs, size_t n)
 {
     size_t mark = arena_mark(o->scratch), pieces = 0;
-    struct run r = {.k = o->k, .jobs = jobs, .n = n, .tile_size = BLOCK_ROWS * PIECE_PANELS * KERN_ROWS};
+    struct run r = {
+        .k = o->k, .jobs = jobs, .n = n, .tile_size = BLOCK_ROWS * PIECE_PANELS * KERN_ROWS};
     bool scatter = false;
     for (size_t i = 0; i < n; i++) {
         cut(&jobs[i]);

@@ -12,7 +12,8 @@ bool ops_weight_bytes(size_t *bytes, const kern *k, num_type t, size_t N, size_t
            size_mul(&all, panel, kern_panels(N)) && size_mul(bytes, all, experts);
 }
 
-ops_weight ops_weight_at(const kern *k, num_type t, size_t N, size_t K, size_t experts, void *panels)
+ops_weight ops_weight_at(const kern *k, num_type t, size_t N, size_t K, size_t experts,
+                         void *panels)
 {
     const kern_mm *mm = kern_mm_of(k, t);
     return (ops_weight){t, N, K, experts, mm, panels, kern_panel_bytes(mm, K)};
@@ -29,8 +30,8 @@ void ops_weight_pack(ops_weight *w, size_t e, size_t row0, size_t n, const void 
     size_t row_bytes = 0, scales = size_ceil_div(w->K, 128);
     (void)num_row_bytes(&row_bytes, w->type, w->K);
     for (size_t r = 0; r < n; r += KERN_ROWS)
-        kern_pack(panel_of(w, e, row0 + r), w->type, (const uint8_t *)rows + r * row_bytes, row_bytes,
-                  size_min(KERN_ROWS, n - r), w->K,
+        kern_pack(panel_of(w, e, row0 + r), w->type, (const uint8_t *)rows + r * row_bytes,
+                  row_bytes, size_min(KERN_ROWS, n - r), w->K,
                   scale ? scale + ((row0 + r) / 128 - row0 / 128) * scales : NULL);
 }
 

@@ -1,5 +1,5 @@
-/* Files that are not what they claim: every one must be refused with a message that names the tensor.
- * SPDX-License-Identifier: MIT */
+/* Files that are not what they claim: every one must be refused with a message that names the
+ * tensor. SPDX-License-Identifier: MIT */
 #include "tests/model/tiny.h"
 
 static char base_path[128];
@@ -68,9 +68,10 @@ static void refuse(const char *path, ponder_status code, const char *word, const
 static void missing_tensors(void **state)
 {
     (void)state;
-    const char *const names[] = {"token_embd.weight", "output_norm.weight", "blk.0.ffn_up.weight",
-                                 "blk.1.attn_q_a_norm.weight", "blk.2.ffn_down_exps.weight",
-                                 "blk.1.exp_probs_b.bias", "blk.3.nextn.eh_proj.weight", "blk.2.attn_k_b.weight"};
+    const char *const names[] = {"token_embd.weight",          "output_norm.weight",
+                                 "blk.0.ffn_up.weight",        "blk.1.attn_q_a_norm.weight",
+                                 "blk.2.ffn_down_exps.weight", "blk.1.exp_probs_b.bias",
+                                 "blk.3.nextn.eh_proj.weight", "blk.2.attn_k_b.weight"};
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         buf b;
         load_file(&b);
@@ -87,7 +88,8 @@ static void missing_tensors(void **state)
 static void wrong_shapes(void **state)
 {
     (void)state;
-    const char *const names[] = {"blk.0.ffn_up.weight", "blk.2.ffn_gate_exps.weight", "blk.0.attn_output.weight"};
+    const char *const names[] = {"blk.0.ffn_up.weight", "blk.2.ffn_gate_exps.weight",
+                                 "blk.0.attn_output.weight"};
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         buf b;
         load_file(&b);
@@ -125,7 +127,12 @@ static void scales_that_are_no_numbers(void **state)
 static void implausible_numbers(void **state)
 {
     (void)state;
-    const struct { const char *key; uint32_t value; ponder_status st; const char *word, *other; } cases[] = {
+    const struct {
+        const char *key;
+        uint32_t value;
+        ponder_status st;
+        const char *word, *other;
+    } cases[] = {
         {"deepseek2.block_count", 0, PONDER_EFORMAT, "layers", "plausible"},
         {"deepseek2.block_count", 2000000, PONDER_EFORMAT, "layers", "plausible"},
         {"deepseek2.block_count", 40, PONDER_ENOTFOUND, "missing", "blk."},
@@ -186,9 +193,12 @@ static void too_large_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(missing_tensors), cmocka_unit_test(wrong_shapes),
-        cmocka_unit_test(scales_that_are_no_numbers), cmocka_unit_test(implausible_numbers),
-        cmocka_unit_test(bad_calls), cmocka_unit_test(too_large_is_refused),
+        cmocka_unit_test(missing_tensors),
+        cmocka_unit_test(wrong_shapes),
+        cmocka_unit_test(scales_that_are_no_numbers),
+        cmocka_unit_test(implausible_numbers),
+        cmocka_unit_test(bad_calls),
+        cmocka_unit_test(too_large_is_refused),
     };
     return cmocka_run_group_tests(tests, make_model, remove_model);
 }

@@ -1,6 +1,5 @@
-/* Official FP8 checkpoints: E4M3 bytes with a scale per block of 128 x 128 in a tensor beside them give
- * what the same numbers give as BF16.
- * SPDX-License-Identifier: MIT */
+/* Official FP8 checkpoints: E4M3 bytes with a scale per block of 128 x 128 in a tensor beside them
+ * give what the same numbers give as BF16. SPDX-License-Identifier: MIT */
 #include "tests/model/tiny.h"
 
 #include <math.h>
@@ -9,10 +8,13 @@ enum { LENGTH = 40, VOCAB = 300 };
 
 /* Rows of 128 and of 96: blocks that the kernel takes, and ones that are converted. */
 static const char CONFIG[] =
-    "{\"model_type\": \"deepseek_v3\", \"vocab_size\": 300, \"hidden_size\": 256, \"intermediate_size\": %d,\n"
+    "{\"model_type\": \"deepseek_v3\", \"vocab_size\": 300, \"hidden_size\": 256, "
+    "\"intermediate_size\": %d,\n"
     " \"moe_intermediate_size\": 128, \"num_hidden_layers\": 2, \"first_k_dense_replace\": 1,\n"
-    " \"num_attention_heads\": 4, \"q_lora_rank\": 128, \"kv_lora_rank\": 128, \"qk_nope_head_dim\": 32,\n"
-    " \"qk_rope_head_dim\": 32, \"v_head_dim\": 64, \"n_routed_experts\": 4, \"num_experts_per_tok\": 2,\n"
+    " \"num_attention_heads\": 4, \"q_lora_rank\": 128, \"kv_lora_rank\": 128, "
+    "\"qk_nope_head_dim\": 32,\n"
+    " \"qk_rope_head_dim\": 32, \"v_head_dim\": 64, \"n_routed_experts\": 4, "
+    "\"num_experts_per_tok\": 2,\n"
     " \"n_shared_experts\": 1, \"n_group\": 2, \"topk_group\": 1, \"norm_topk_prob\": true,\n"
     " \"routed_scaling_factor\": 2.5, \"rms_norm_eps\": 1e-6, \"max_position_embeddings\": 512}\n";
 
@@ -44,12 +46,14 @@ static void put_matrix(writer *o, const char *name, size_t K, size_t N)
     static float scales[1 << 10];
     size_t width = size_ceil_div(K, 128), rows = size_ceil_div(N, 128);
     uint64_t number = o->number++;
-    for (size_t i = 0; i < width * rows; i++) scales[i] = ldexpf(1, -(int)rng_below(3, 5, number, i, RNG_TEST) - 5);
+    for (size_t i = 0; i < width * rows; i++)
+        scales[i] = ldexpf(1, -(int)rng_below(3, 5, number, i, RNG_TEST) - 5);
     for (size_t i = 0; i < K * N; i++) {
         float x[2];
         rng_normal2(x, 6, number, i, RNG_TEST);
         bytes[i] = num_f32_to_e4m3(x[0] * 2);
-        halves[i] = num_f32_to_bf16(num_e4m3_to_f32(bytes[i]) * scales[i / K / 128 * width + i % K / 128]);
+        halves[i] =
+            num_f32_to_bf16(num_e4m3_to_f32(bytes[i]) * scales[i / K / 128 * width + i % K / 128]);
     }
     if (o->form == BF16) {
         put(o, name, NUM_BF16, K, N, halves);
@@ -84,7 +88,8 @@ static void put_tensor(writer *o, const model_config *c, const model_tensor *t)
     if (strstr(t->name, "attn_v_b")) return; /* with the keys' */
     if (strstr(t->name, "attn_k_b")) {
         snprintf(name, sizeof name, "model.layers.%d.self_attn.kv_b_proj.weight", t->layer);
-        put_matrix(o, name, (size_t)c->kv_rank, (size_t)c->heads * (size_t)(c->nope_dim + c->v_dim));
+        put_matrix(o, name, (size_t)c->kv_rank,
+                   (size_t)c->heads * (size_t)(c->nope_dim + c->v_dim));
     } else if (star) {
         for (uint64_t e = 0; e < t->dim[2]; e++) {
             snprintf(name, sizeof name, "%.*s%d%s", (int)(star - t->hf), t->hf, (int)e, star + 1);
@@ -186,7 +191,8 @@ static void bad_scales_are_refused(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(same_as_bf16), cmocka_unit_test(ragged_blocks),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(same_as_bf16),
+                                       cmocka_unit_test(ragged_blocks),
                                        cmocka_unit_test(bad_scales_are_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

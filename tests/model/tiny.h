@@ -46,15 +46,15 @@ static inline void tiny_write(const char *config, num_type type, char out[128])
     check_ok(model_init(out, &c, &opt, &err));
 }
 
-static inline void tiny_open(tiny *t, const char *path, unsigned mask, int threads, enum kern_kv kv, size_t pages,
-                             size_t max_tokens)
+static inline void tiny_open_as(tiny *t, const char *path, model_options opt, int threads,
+                                enum kern_kv kv, size_t pages, size_t max_tokens)
 {
     ponder_error err = {0};
     fmt_model *file;
     *t = (tiny){0};
     check_ok(fmt_open(&file, path, &err));
     check_ok(pool_open(&t->pool, threads, &err));
-    model_options opt = {.cpu_mask = mask, .pool = t->pool};
+    opt.pool = t->pool;
     check_ok(model_open(&t->m, file, &opt, &err));
     fmt_close(file);
     check_ok(model_step_open(&t->step, t->m, t->pool, max_tokens, &err));
@@ -62,6 +62,12 @@ static inline void tiny_open(tiny *t, const char *path, unsigned mask, int threa
     t->pages = malloc(pages * sizeof *t->pages);
     assert_non_null(t->pages);
     for (size_t i = 0; i < pages; i++) t->pages[i] = (uint32_t)i;
+}
+
+static inline void tiny_open(tiny *t, const char *path, unsigned mask, int threads, enum kern_kv kv,
+                             size_t pages, size_t max_tokens)
+{
+    tiny_open_as(t, path, (model_options){.cpu_mask = mask}, threads, kv, pages, max_tokens);
 }
 
 static inline void tiny_close(tiny *t)

@@ -61,13 +61,15 @@ static void give_pages(tiny *t, const size_t *length, bool shuffled, uint32_t *t
 }
 
 /* Runs all sequences as the variant says; logits[s] gets [length, vocab]. */
-static void run(tiny *t, const variant *v, int32_t ids[][MAX_LENGTH], const size_t *length, float **logits)
+static void run(tiny *t, const variant *v, int32_t ids[][MAX_LENGTH], const size_t *length,
+                float **logits)
 {
     ponder_error err = {0};
     uint32_t *table[SEQUENCES];
     size_t vocab = (size_t)model_config_of(t->m)->vocab, done[SEQUENCES] = {0};
     give_pages(t, length, v->shuffled, table);
-    memset(t->kv.base, 0xFF, t->kv.pages * t->kv.page_bytes); /* what is not stored must not matter: NaN */
+    memset(t->kv.base, 0xFF,
+           t->kv.pages * t->kv.page_bytes); /* what is not stored must not matter: NaN */
     for (;;) {
         model_span spans[SEQUENCES];
         size_t n = 0, which[SEQUENCES];
@@ -75,8 +77,12 @@ static void run(tiny *t, const variant *v, int32_t ids[][MAX_LENGTH], const size
             size_t got = size_min(v->chunk[s], length[s] - done[s]);
             if (got == 0) continue;
             which[n] = s;
-            spans[n++] = (model_span){.ids = ids[s] + done[s], .n = got, .pos = done[s], .pages = table[s],
-                                      .want = 2, .logits = logits[s] + done[s] * vocab};
+            spans[n++] = (model_span){.ids = ids[s] + done[s],
+                                      .n = got,
+                                      .pos = done[s],
+                                      .pages = table[s],
+                                      .want = 2,
+                                      .logits = logits[s] + done[s] * vocab};
         }
         if (n == 0) return;
         check_ok(model_forward(t->step, t->m, &t->kv, spans, n, &err));
@@ -84,13 +90,15 @@ static void run(tiny *t, const variant *v, int32_t ids[][MAX_LENGTH], const size
     }
 }
 
-static void compare(const char *what, const variant *v, size_t vocab, const size_t *length, float **want, float **got)
+static void compare(const char *what, const variant *v, size_t vocab, const size_t *length,
+                    float **want, float **got)
 {
     for (size_t s = 0; s < SEQUENCES; s++)
         for (size_t i = 0; i < length[s] * vocab; i++) {
-            if (memcmp(&want[s][i], &got[s][i], sizeof(float)) == 0 && want[s][i] == want[s][i]) continue;
-            fail_msg("%s, %s: sequence %zu, position %zu, token %zu: %.9g alone, %.9g here", what, v->name, s,
-                     i / vocab, i % vocab, (double)want[s][i], (double)got[s][i]);
+            if (memcmp(&want[s][i], &got[s][i], sizeof(float)) == 0 && want[s][i] == want[s][i])
+                continue;
+            fail_msg("%s, %s: sequence %zu, position %zu, token %zu: %.9g alone, %.9g here", what,
+                     v->name, s, i / vocab, i % vocab, (double)want[s][i], (double)got[s][i]);
         }
 }
 
@@ -113,7 +121,8 @@ static void check_model(const char *path, const char *level, enum kern_kv kv, co
             want[s] = malloc(length[s] * vocab * sizeof(float));
             got[s] = malloc(length[s] * vocab * sizeof(float));
             assert_true(want[s] && got[s]);
-            for (size_t p = 0; p < length[s]; p++) ids[s][p] = (int32_t)rng_below(vocab, 11, s, p, RNG_TEST);
+            for (size_t p = 0; p < length[s]; p++)
+                ids[s][p] = (int32_t)rng_below(vocab, 11, s, p, RNG_TEST);
         }
         run(&t, v, ids, length, i ? got : want);
         char what[192];
@@ -127,7 +136,8 @@ static void check_model(const char *path, const char *level, enum kern_kv kv, co
     }
 }
 
-static const size_t SHORT[SEQUENCES] = {9, 70, 20}, MIDDLE[SEQUENCES] = {75, 33, 130};
+static const size_t TINY[SEQUENCES] = {5, 20, 3}, SHORT[SEQUENCES] = {9, 70, 20},
+                    MIDDLE[SEQUENCES] = {75, 33, 130};
 
 /* Every type on every architecture, the cache type changing with them: all four meet each. */
 static void native_archs(void **state)
@@ -135,20 +145,22 @@ static void native_archs(void **state)
     (void)state;
     for (size_t a = 0; a < COUNT_OF(ARCHS); a++)
         for (size_t t = 0; t < COUNT_OF(TYPES); t++)
-            check_model(paths[a][t], "native", (enum kern_kv)((t + a) % KERN_KVS), a == 0 ? MIDDLE : SHORT);
+            check_model(paths[a][t], "native", (enum kern_kv)((t + a) % KERN_KVS),
+                        a == 0 ? MIDDLE : SHORT);
 }
 
 /* The lower levels: every type once, each on another architecture. */
-static void check_level(const char *level, size_t shift)
+static void check_level(const char *level, size_t shift, const size_t *length)
 {
     for (size_t a = 0; a < COUNT_OF(ARCHS); a++)
-        check_model(paths[a][(a + shift) % COUNT_OF(TYPES)], level, (enum kern_kv)((a + 2 * shift) % KERN_KVS), SHORT);
+        check_model(paths[a][(a + shift) % COUNT_OF(TYPES)], level,
+                    (enum kern_kv)((a + 2 * shift) % KERN_KVS), length);
 }
 
-static void avx512_vnni_archs(void **state) { (void)state, check_level("avx512_vnni", 1); }
-static void avx512_archs(void **state) { (void)state, check_level("avx512", 2); }
-static void avx2_archs(void **state) { (void)state, check_level("avx2", 3); }
-static void ref_archs(void **state) { (void)state, check_level("ref", 4); }
+static void avx512_vnni_archs(void **state) { (void)state, check_level("avx512_vnni", 1, SHORT); }
+static void avx512_archs(void **state) { (void)state, check_level("avx512", 2, SHORT); }
+static void avx2_archs(void **state) { (void)state, check_level("avx2", 3, SHORT); }
+static void ref_archs(void **state) { (void)state, check_level("ref", 4, TINY); }
 
 /* Over the border of attention spans, where partial results are merged. */
 static void long_sequences(void **state)
@@ -162,8 +174,9 @@ static void long_sequences(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(native_archs), cmocka_unit_test(avx512_vnni_archs), cmocka_unit_test(avx512_archs),
-        cmocka_unit_test(avx2_archs), cmocka_unit_test(ref_archs), cmocka_unit_test(long_sequences),
+        cmocka_unit_test(native_archs), cmocka_unit_test(avx512_vnni_archs),
+        cmocka_unit_test(avx512_archs), cmocka_unit_test(avx2_archs),
+        cmocka_unit_test(ref_archs),    cmocka_unit_test(long_sequences),
     };
     return cmocka_run_group_tests(tests, make_models, remove_models);
 }
