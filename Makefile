@@ -90,7 +90,9 @@ $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/driver.o $(B)/libponder-i
 	$(Q)$(CC) $(ALLFLAGS) -o $@ $^ $(LDLIBS)
 $(B)/bench/%: $(B)/bench/%.o $(B)/libponder-internal.a
 	$(Q)$(CC) $(ALLFLAGS) -o $@ $^ $(LDLIBS)
-.SECONDARY:
+# Keeps the objects of test programs. Not .SECONDARY for everything: then a program of another MODE that is
+# newer than these objects would count as made.
+.PRECIOUS: $(B)/%.o
 
 .PHONY: test test-build check san fuzz bench run deps help clean install uninstall format
 test-build: ponder $(UNIT) $(FUZZ_REPLAY) all
