@@ -3,14 +3,16 @@
  * SPDX-License-Identifier: MIT
  *
  * A pair of panels (32 rows) is expanded 256 columns at a time into L1, whatever the format; an
- * instruction set adds only the tile that multiplies a step with activation rows. So one row and many
- * rows take the same path: integer sums are exact, and the float operations of an output are one
- * fused multiply-add per scale, in order of k.
+ * instruction set adds only the tile that multiplies a step with activation rows. A single row, which
+ * memory bounds, takes the same words straight from registers into its dot products. Both give the
+ * same bits: integer sums are exact, and the float operations of an output are one fused
+ * multiply-add per scale, in order of k.
  *
  * The vectors are the compiler's own (GCC vector extensions, also in clang): sixteen words, one per
  * row, become whatever registers the including file is compiled for. It defines, before including:
  *   expand_halves(float out[16], const void *p)  sixteen half-precision numbers
  *   expand_codes(words nibbles)                  bytes through the IQ4 code book, plus 128
+ *   expand_dot(words sum, words q, x, form)      sum += four bytes of each row times four of x
  * Block layouts: num.h. Unit order inside a panel: kern.h. */
 #ifndef KERN_EXPAND_H
 #define KERN_EXPAND_H
@@ -50,8 +52,28 @@ typedef struct step_b {
     float d[PAIR][STEP_BLOCKS][KERN_ROWS], m[PAIR][STEP_BLOCKS][KERN_ROWS];
 } step_b;
 
+/* How a step's integers become a number: with minimums; with an offset already in `min`; or with offset
+ * 128, where an instruction set may take the bytes as signed instead. */
+enum form { MIN, OFF, SIGNED };
+
 INLINE void expand_halves(float out[KERN_ROWS], const void *p);
 INLINE words expand_codes(words nibbles);
+INLINE words expand_dot(words sum, words q, const int8_t *x, const enum form form);
+
+/* Where four columns of sixteen rows go: into the step, or into the dot products of one activation row. */
+typedef struct sink {
+    uint8_t (*q)[WORD_ROWS]; /* the step's, or NULL */
+    const int8_t *x;
+    words dot[16];           /* [columns / span] */
+    int span;                /* columns of a scale, / 4 */
+    enum form form;
+} sink;
+
+INLINE void emit(sink *to, int k4, words v)
+{
+    if (to->q) memcpy(to->q[k4], &v, sizeof v);
+    else to->dot[k4 / to->span] = expand_dot(to->dot[k4 / to->span], v, to->x + 4 * k4, to->form);
+}
 
 /* ---- words ----------------------------------------------------------------------------------- */
 
@@ -141,43 +163,50 @@ INLINE const uint8_t *expand_k4_scales(step_k *s, int r, const uint8_t *p)
     return p + 256;
 }
 
-static void expand_q4_k(step_k *s, int r, const uint8_t *p)
+INLINE void unfold_q4_k(step_k *s, int r, const uint8_t *p, sink *to)
 {
     p = expand_k4_scales(s, r, p);
+#pragma GCC unroll 4
     for (int g = 0; g < 4; g++)
+#pragma GCC unroll 8
         for (int j = 0; j < 8; j++, p += WORD_ROWS) {
             const words v = get(p);
-            put(s->q[r][16 * g + j], v & BYTES(15u));
-            put(s->q[r][16 * g + 8 + j], v >> 4 & BYTES(15u));
+            emit(to, 16 * g + j, v & BYTES(15u));
+            emit(to, 16 * g + 8 + j, v >> 4 & BYTES(15u));
         }
 }
 
-static void expand_q5_k(step_k *s, int r, const uint8_t *p)
+INLINE void unfold_q5_k(step_k *s, int r, const uint8_t *p, sink *to)
 {
     const uint8_t *high = expand_k4_scales(s, r, p);
     p = high + 8 * WORD_ROWS;
+#pragma GCC unroll 8
     for (int j = 0; j < 8; j++) {
         const words h = get(high + WORD_ROWS * j); /* bit b of a byte: fifth bit of sub-block b */
+#pragma GCC unroll 4
         for (int g = 0; g < 4; g++) {
             const words v = get(p + WORD_ROWS * (8 * g + j));
-            put(s->q[r][16 * g + j], (v & BYTES(15u)) | (h >> 2 * g & BYTES(1u)) << 4);
-            put(s->q[r][16 * g + 8 + j], (v >> 4 & BYTES(15u)) | (h >> (2 * g + 1) & BYTES(1u)) << 4);
+            emit(to, 16 * g + j, (v & BYTES(15u)) | (h >> 2 * g & BYTES(1u)) << 4);
+            emit(to, 16 * g + 8 + j, (v >> 4 & BYTES(15u)) | (h >> (2 * g + 1) & BYTES(1u)) << 4);
         }
     }
 }
 
-static void expand_q2_k(step_k *s, int r, const uint8_t *p)
+INLINE void unfold_q2_k(step_k *s, int r, const uint8_t *p, sink *to)
 {
+#pragma GCC unroll 8
     for (int i = 0; i < 8; i++) {
         const words v = get(p + WORD_ROWS * (i / 2));
         const words a = byte_of(v, i % 2 * 2), b = byte_of(v, i % 2 * 2 + 1);
         put_scales(s, r, i, a & 15u, b & 15u, a >> 4, b >> 4);
     }
     p += 4 * WORD_ROWS;
+#pragma GCC unroll 16
     for (int i = 0; i < 16; i++, p += WORD_ROWS) {
         const words v = get(p);
+#pragma GCC unroll 4
         for (int run = 0; run < 4; run++)
-            put(s->q[r][i / 8 * 32 + 8 * run + i % 8], v >> 2 * run & BYTES(3u));
+            emit(to, i / 8 * 32 + 8 * run + i % 8, v >> 2 * run & BYTES(3u));
     }
     expand_halves(s->d[r], p);
     expand_halves(s->dmin[r], p + 32);
@@ -185,14 +214,16 @@ static void expand_q2_k(step_k *s, int r, const uint8_t *p)
 
 /* ---- super-blocks with an offset ------------------------------------------------------------------- */
 
-static void expand_q3_k(step_k *s, int r, const uint8_t *p) /* offset 4 */
+INLINE void unfold_q3_k(step_k *s, int r, const uint8_t *p, sink *to) /* offset 4 */
 {
     const uint8_t *low = p + 8 * WORD_ROWS, *scales = low + 16 * WORD_ROWS;
+#pragma GCC unroll 8
     for (int j = 0; j < 8; j++) {
         const words h = get(p + WORD_ROWS * j); /* bit b: third bit of run b */
+#pragma GCC unroll 8
         for (int run = 0; run < 8; run++) {
             const words v = get(low + WORD_ROWS * (run / 4 * 8 + j));
-            put(s->q[r][8 * run + j], (v >> run % 4 * 2 & BYTES(3u)) | (h >> run & BYTES(1u)) << 2);
+            emit(to, 8 * run + j, (v >> run % 4 * 2 & BYTES(3u)) | (h >> run & BYTES(1u)) << 2);
         }
     }
     const words b0 = get(scales), b1 = get(scales + WORD_ROWS), top = get(scales + 2 * WORD_ROWS);
@@ -202,25 +233,29 @@ static void expand_q3_k(step_k *s, int r, const uint8_t *p) /* offset 4 */
         (b0 >> 4 & BYTES(15u)) | (top & BYTES(48u)),
         (b1 >> 4 & BYTES(15u)) | (top >> 2 & BYTES(48u)),
     };
+#pragma GCC unroll 8
     for (int i = 0; i < 8; i++)
         put_offset_scales(s, r, i, byte_of(scale[i / 2], i % 2 * 2) - 32u,
                           byte_of(scale[i / 2], i % 2 * 2 + 1) - 32u, 4);
     expand_halves(s->d[r], scales + 3 * WORD_ROWS);
 }
 
-static void expand_q6_k(step_k *s, int r, const uint8_t *p) /* offset 32 */
+INLINE void unfold_q6_k(step_k *s, int r, const uint8_t *p, sink *to) /* offset 32 */
 {
     const uint8_t *high = p + 32 * WORD_ROWS, *scales = high + 16 * WORD_ROWS;
+#pragma GCC unroll 2
     for (int h = 0; h < 2; h++)
+#pragma GCC unroll 8
         for (int j = 0; j < 8; j++) {
             const uint8_t *low = p + WORD_ROWS * (16 * h + j);
             const words a = get(low), b = get(low + 8 * WORD_ROWS), c = get(high + WORD_ROWS * (8 * h + j));
-            uint8_t(*q)[WORD_ROWS] = s->q[r] + 32 * h + j;
-            put(q[0], (a & BYTES(15u)) | (c << 4 & BYTES(48u)));
-            put(q[8], (b & BYTES(15u)) | (c << 2 & BYTES(48u)));
-            put(q[16], (a >> 4 & BYTES(15u)) | (c & BYTES(48u)));
-            put(q[24], (b >> 4 & BYTES(15u)) | (c >> 2 & BYTES(48u)));
+            const int k4 = 32 * h + j;
+            emit(to, k4, (a & BYTES(15u)) | (c << 4 & BYTES(48u)));
+            emit(to, k4 + 8, (b & BYTES(15u)) | (c << 2 & BYTES(48u)));
+            emit(to, k4 + 16, (a >> 4 & BYTES(15u)) | (c & BYTES(48u)));
+            emit(to, k4 + 24, (b >> 4 & BYTES(15u)) | (c >> 2 & BYTES(48u)));
         }
+#pragma GCC unroll 8
     for (int i = 0; i < 8; i++) {
         const words v = get(scales + WORD_ROWS * (i / 2));
         put_offset_scales(s, r, i, byte_signed(v, i % 2 * 2), byte_signed(v, i % 2 * 2 + 1), 32);
@@ -228,31 +263,32 @@ static void expand_q6_k(step_k *s, int r, const uint8_t *p) /* offset 32 */
     expand_halves(s->d[r], scales + 4 * WORD_ROWS);
 }
 
-static void expand_iq4_xs(step_k *s, int r, const uint8_t *p) /* offset 128 */
+INLINE void unfold_iq4_xs(step_k *s, int r, const uint8_t *p, sink *to) /* offset 128 */
 {
     expand_halves(s->d[r], p);
     const words high = get_halves(p + 32), low = get(p + 64);
+#pragma GCC unroll 4
     for (int i = 0; i < 4; i++) {
         const words a = (low >> 8 * i & 15u) | (high >> 4 * i & 3u) << 4;
         const words b = (low >> (8 * i + 4) & 15u) | (high >> (4 * i + 2) & 3u) << 4;
         put_offset_scales(s, r, i, a - 32u, b - 32u, 128);
     }
     p += 128;
+#pragma GCC unroll 32
     for (int i = 0; i < 32; i++, p += WORD_ROWS) {
         const words v = get(p);
-        uint8_t(*q)[WORD_ROWS] = s->q[r] + i / 4 * 8 + i % 4;
-        put(q[0], expand_codes(v & BYTES(15u)));
-        put(q[4], expand_codes(v >> 4 & BYTES(15u)));
+        emit(to, i / 4 * 8 + i % 4, expand_codes(v & BYTES(15u)));
+        emit(to, i / 4 * 8 + i % 4 + 4, expand_codes(v >> 4 & BYTES(15u)));
     }
 }
 
 /* Eight columns of a grid entry under eight sign bits. */
-INLINE void put_grid8(uint8_t (*q)[WORD_ROWS], const uint64_t *grid, words index, words signs, uint32_t offset)
+INLINE void put_grid8(sink *to, int k4, const uint64_t *grid, words index, words signs, uint32_t offset)
 {
     /* little-endian: the entry's first four bytes are the even word */
     const uint32_t *table = (const uint32_t *)(const void *)grid;
-    put(q[0], signed_bytes(look_up(table, 2 * index), signs & 15u, offset));
-    put(q[1], signed_bytes(look_up(table + 1, 2 * index), signs >> 4 & 15u, offset));
+    emit(to, k4, signed_bytes(look_up(table, 2 * index), signs & 15u, offset));
+    emit(to, k4 + 1, signed_bytes(look_up(table + 1, 2 * index), signs >> 4 & 15u, offset));
 }
 
 /* The eighth sign of a 7-bit code makes their number even. */
@@ -264,7 +300,7 @@ INLINE words even_signs(words code)
     return code | (odd & 1u) << 7;
 }
 
-static void expand_iq2_xxs(step_k *s, int r, const uint8_t *p) /* offset 43, 32 columns a scale */
+INLINE void unfold_iq2_xxs(step_k *s, int r, const uint8_t *p, sink *to) /* offset 43, 32 columns a scale */
 {
     put_d(s->d[r], p, 0.125f);
     p += 32;
@@ -274,7 +310,7 @@ static void expand_iq2_xxs(step_k *s, int r, const uint8_t *p) /* offset 43, 32 
             const words index = get(p), signs = get(p + WORD_ROWS);
             scale[h] = 2 * (signs >> 28) + 1;
             for (int l = 0; l < 4; l++)
-                put_grid8(s->q[r] + 8 * (i + h) + 2 * l, num_grid_iq2_xxs, byte_of(index, l),
+                put_grid8(to, 8 * (i + h) + 2 * l, num_grid_iq2_xxs, byte_of(index, l),
                           even_signs(signs >> 7 * l & 127u), 43);
         }
         put_offset_scales(s, r, i / 2, scale[0], scale[1], 43);
@@ -290,7 +326,7 @@ INLINE void put_iq2_scales(step_k *s, int r, const uint8_t *p)
     }
 }
 
-static void expand_iq2_xs(step_k *s, int r, const uint8_t *p) /* offset 43 */
+INLINE void unfold_iq2_xs(step_k *s, int r, const uint8_t *p, sink *to) /* offset 43 */
 {
     put_d(s->d[r], p, 0.125f);
     p += 32;
@@ -298,13 +334,13 @@ static void expand_iq2_xs(step_k *s, int r, const uint8_t *p) /* offset 43 */
         const words v = get(p);
         for (int h = 0; h < 2; h++) {
             const words code = v >> 16 * h & 0xffffu;
-            put_grid8(s->q[r] + 4 * i + 2 * h, num_grid_iq2_xs, code & 511u, even_signs(code >> 9), 43);
+            put_grid8(to, 4 * i + 2 * h, num_grid_iq2_xs, code & 511u, even_signs(code >> 9), 43);
         }
     }
     put_iq2_scales(s, r, p);
 }
 
-static void expand_iq2_s(step_k *s, int r, const uint8_t *p) /* offset 43 */
+INLINE void unfold_iq2_s(step_k *s, int r, const uint8_t *p, sink *to) /* offset 43 */
 {
     put_d(s->d[r], p, 0.125f);
     p += 32;
@@ -313,12 +349,12 @@ static void expand_iq2_s(step_k *s, int r, const uint8_t *p) /* offset 43 */
         const words v = get(p + WORD_ROWS * i), sign = get(signs + WORD_ROWS * i);
         const words h = byte_of(get(high + WORD_ROWS * (i / 4)), i % 4);
         for (int l = 0; l < 4; l++)
-            put_grid8(s->q[r] + 8 * i + 2 * l, num_grid_iq2_s, byte_of(v, l) | (h >> 2 * l & 3u) << 8, byte_of(sign, l), 43);
+            put_grid8(to, 8 * i + 2 * l, num_grid_iq2_s, byte_of(v, l) | (h >> 2 * l & 3u) << 8, byte_of(sign, l), 43);
     }
     put_iq2_scales(s, r, high + 2 * WORD_ROWS);
 }
 
-static void expand_iq3_xxs(step_k *s, int r, const uint8_t *p) /* offset 62, 32 columns a scale */
+INLINE void unfold_iq3_xxs(step_k *s, int r, const uint8_t *p, sink *to) /* offset 62, 32 columns a scale */
 {
     put_d(s->d[r], p, 0.25f);
     p += 32;
@@ -330,14 +366,14 @@ static void expand_iq3_xxs(step_k *s, int r, const uint8_t *p) /* offset 62, 32 
             for (int l = 0; l < 8; l++) {
                 const words index = byte_of(get(p + WORD_ROWS * (2 * (i + h) + l / 4)), l % 4);
                 const words sign = even_signs(signs >> l / 2 * 7 & 127u) >> l % 2 * 4 & 15u;
-                put(s->q[r][8 * (i + h) + l], signed_bytes(look_up(num_grid_iq3_xxs, index), sign, 62));
+                emit(to, 8 * (i + h) + l, signed_bytes(look_up(num_grid_iq3_xxs, index), sign, 62));
             }
         }
         put_offset_scales(s, r, i / 2, scale[0], scale[1], 62);
     }
 }
 
-static void expand_iq3_s(step_k *s, int r, const uint8_t *p) /* offset 15, 32 columns a scale */
+INLINE void unfold_iq3_s(step_k *s, int r, const uint8_t *p, sink *to) /* offset 15, 32 columns a scale */
 {
     expand_halves(s->d[r], p);
     p += 32;
@@ -346,7 +382,7 @@ static void expand_iq3_s(step_k *s, int r, const uint8_t *p) /* offset 15, 32 co
         const words h = byte_of(get(high + WORD_ROWS * (i / 4)), i % 4), sign = get(signs + WORD_ROWS * i);
         for (int l = 0; l < 8; l++) {
             const words index = byte_of(get(p + WORD_ROWS * (2 * i + l / 4)), l % 4) | (h >> l & 1u) << 8;
-            put(s->q[r][8 * i + l], signed_bytes(look_up(num_grid_iq3_s, index), sign >> 4 * l & 15u, 15));
+            emit(to, 8 * i + l, signed_bytes(look_up(num_grid_iq3_s, index), sign >> 4 * l & 15u, 15));
         }
     }
     for (int i = 0; i < 4; i++) {
@@ -356,7 +392,7 @@ static void expand_iq3_s(step_k *s, int r, const uint8_t *p) /* offset 15, 32 co
 }
 
 /* Eight columns of IQ1: 8 * grid and one more or less, plus 16. */
-INLINE void put_iq1(uint8_t (*q)[WORD_ROWS], words index, words minus)
+INLINE void put_iq1(sink *to, int k4, words index, words minus)
 {
     const uint32_t *table = (const uint32_t *)(const void *)num_grid_iq1;
     const words delta = BYTES(9u) - minus * BYTES(2u);
@@ -364,11 +400,11 @@ INLINE void put_iq1(uint8_t (*q)[WORD_ROWS], words index, words minus)
         /* grid bytes -1, 0, 1 become 0, 1, 2: adding 1 to each byte without carries */
         const words g = look_up(table + h, 2 * index);
         const words up = ((g & BYTES(1u)) ^ BYTES(1u)) + ((~g >> 6 & BYTES(2u)) & (g << 1));
-        put(q[h], 8 * up + delta);
+        emit(to, k4 + h, 8 * up + delta);
     }
 }
 
-static void expand_iq1_s(step_k *s, int r, const uint8_t *p) /* offset 16, 32 columns a scale */
+INLINE void unfold_iq1_s(step_k *s, int r, const uint8_t *p, sink *to) /* offset 16, 32 columns a scale */
 {
     put_d(s->d[r], p, 0.125f);
     p += 32;
@@ -380,13 +416,13 @@ static void expand_iq1_s(step_k *s, int r, const uint8_t *p) /* offset 16, 32 co
             const words v = get(p + WORD_ROWS * (i + j));
             scale[j] = 2 * (h >> 12 & 7u) + 1;
             for (int l = 0; l < 4; l++)
-                put_iq1(s->q[r] + 8 * (i + j) + 2 * l, byte_of(v, l) | (h >> 3 * l & 7u) << 8, h >> 15);
+                put_iq1(to, 8 * (i + j) + 2 * l, byte_of(v, l) | (h >> 3 * l & 7u) << 8, h >> 15);
         }
         put_offset_scales(s, r, i / 2, scale[0], scale[1], 16);
     }
 }
 
-static void expand_iq1_m(step_k *s, int r, const uint8_t *p) /* offset 16 */
+INLINE void unfold_iq1_m(step_k *s, int r, const uint8_t *p, sink *to) /* offset 16 */
 {
     const uint8_t *high = p + 8 * WORD_ROWS, *scales = high + 4 * WORD_ROWS;
     const words s0 = get(scales), s1 = get(scales + WORD_ROWS);
@@ -400,7 +436,7 @@ static void expand_iq1_m(step_k *s, int r, const uint8_t *p) /* offset 16 */
         const words h = get(high + WORD_ROWS * (i / 2)) >> i % 2 * 16;
         for (int l = 0; l < 4; l++) {
             const words bits = h >> 4 * l & 15u;
-            put_iq1(s->q[r] + 8 * i + 2 * l, byte_of(v, l) | (bits & 7u) << 8, bits >> 3);
+            put_iq1(to, 8 * i + 2 * l, byte_of(v, l) | (bits & 7u) << 8, bits >> 3);
         }
         put_offset_scales(s, r, i, 2 * (sc >> i % 2 * 6 & 7u) + 1, 2 * (sc >> (i % 2 * 6 + 3) & 7u) + 1, 16);
     }
@@ -410,8 +446,9 @@ static void expand_iq1_m(step_k *s, int r, const uint8_t *p) /* offset 16 */
 
 /* Sixteen bytes of nibbles: low ones are columns 0..15, high ones 16..31; `high` has a fifth bit per
  * column, `use_high` says whether. */
-INLINE void put_nibbles(uint8_t (*q)[WORD_ROWS], const uint8_t *p, words high, const bool use_high)
+INLINE void put_nibbles(sink *to, int k4, const uint8_t *p, words high, const bool use_high)
 {
+#pragma GCC unroll 4
     for (int j = 0; j < 4; j++) {
         const words v = get(p + WORD_ROWS * j);
         words lo = v & BYTES(15u), hi = v >> 4 & BYTES(15u);
@@ -419,58 +456,56 @@ INLINE void put_nibbles(uint8_t (*q)[WORD_ROWS], const uint8_t *p, words high, c
             lo |= spread_bits(high >> 4 * j & 15u) << 4;
             hi |= spread_bits(high >> (4 * j + 16) & 15u) << 4;
         }
-        put(q[j], lo);
-        put(q[j + 4], hi);
+        emit(to, k4 + j, lo);
+        emit(to, k4 + j + 4, hi);
     }
 }
 
-static void expand_q8_0(step_b *s, int r, int b, const uint8_t *p) /* offset 128 */
+INLINE void unfold_q8_0(step_b *s, int r, int b, const uint8_t *p, sink *to) /* offset 128 */
 {
     expand_halves(s->d[r][b], p);
-    for (int j = 0; j < 8; j++) put(s->q[r][8 * b + j], get(p + 32 + WORD_ROWS * j) ^ BYTES(0x80u));
+#pragma GCC unroll 8
+    for (int j = 0; j < 8; j++) emit(to, 8 * b + j, get(p + 32 + WORD_ROWS * j) ^ BYTES(0x80u));
 }
 
-static void expand_q4_0(step_b *s, int r, int b, const uint8_t *p) /* offset 8 */
+INLINE void unfold_q4_0(step_b *s, int r, int b, const uint8_t *p, sink *to) /* offset 8 */
 {
     expand_halves(s->d[r][b], p);
-    put_nibbles(s->q[r] + 8 * b, p + 32, (words){0}, false);
+    put_nibbles(to, 8 * b, p + 32, (words){0}, false);
 }
 
-static void expand_q4_1(step_b *s, int r, int b, const uint8_t *p)
+INLINE void unfold_q4_1(step_b *s, int r, int b, const uint8_t *p, sink *to)
 {
     expand_halves(s->d[r][b], p);
     expand_halves(s->m[r][b], p + 32);
-    put_nibbles(s->q[r] + 8 * b, p + 64, (words){0}, false);
+    put_nibbles(to, 8 * b, p + 64, (words){0}, false);
 }
 
-static void expand_q5_0(step_b *s, int r, int b, const uint8_t *p) /* offset 16 */
+INLINE void unfold_q5_0(step_b *s, int r, int b, const uint8_t *p, sink *to) /* offset 16 */
 {
     expand_halves(s->d[r][b], p);
-    put_nibbles(s->q[r] + 8 * b, p + 32 + WORD_ROWS, get(p + 32), true);
+    put_nibbles(to, 8 * b, p + 32 + WORD_ROWS, get(p + 32), true);
 }
 
-static void expand_q5_1(step_b *s, int r, int b, const uint8_t *p)
+INLINE void unfold_q5_1(step_b *s, int r, int b, const uint8_t *p, sink *to)
 {
     expand_halves(s->d[r][b], p);
     expand_halves(s->m[r][b], p + 32);
-    put_nibbles(s->q[r] + 8 * b, p + 64 + WORD_ROWS, get(p + 64), true);
+    put_nibbles(to, 8 * b, p + 64 + WORD_ROWS, get(p + 64), true);
 }
 
-static void expand_iq4_nl(step_b *s, int r, int b, const uint8_t *p) /* offset 128 */
+INLINE void unfold_iq4_nl(step_b *s, int r, int b, const uint8_t *p, sink *to) /* offset 128 */
 {
     expand_halves(s->d[r][b], p);
+#pragma GCC unroll 4
     for (int j = 0; j < 4; j++) {
         const words v = get(p + 32 + WORD_ROWS * j);
-        put(s->q[r][8 * b + j], expand_codes(v & BYTES(15u)));
-        put(s->q[r][8 * b + j + 4], expand_codes(v >> 4 & BYTES(15u)));
+        emit(to, 8 * b + j, expand_codes(v & BYTES(15u)));
+        emit(to, 8 * b + j + 4, expand_codes(v >> 4 & BYTES(15u)));
     }
 }
 
 /* ---- the loop around the tiles ------------------------------------------------------------------------ */
-
-/* How a step's integers become a number: with minimums; with an offset already in `min`; or with offset
- * 128, where an instruction set may take the bytes as signed instead. */
-enum form { MIN, OFF, SIGNED };
 
 typedef void expand_k_fn(step_k *s, int r, const uint8_t *p);
 typedef void expand_b_fn(step_b *s, int r, int b, const uint8_t *p);
@@ -478,6 +513,9 @@ typedef void expand_b_fn(step_b *s, int r, int b, const uint8_t *p);
 typedef void tiles_k_fn(sums *acc, const step_k *s, const kern_q8k *x, size_t n);
 typedef void tiles_b_fn(sums *acc, const step_b *s, const kern_q8 *x, size_t stride, size_t blocks, size_t n,
                         int offset);
+/* The same for one activation row and panel, straight from the packed blocks. */
+typedef void direct_k_fn(float *acc, const uint8_t *p, const kern_q8k *x);
+typedef void direct_b_fn(float *acc, const uint8_t *p, const kern_q8 *x, size_t stride, size_t blocks);
 
 /* The distinct tiles: X(columns of a scale, form, largest byte) and X(form, largest byte). */
 #define EXPAND_K_TILES(X)                                                                          \
@@ -487,7 +525,9 @@ typedef void tiles_b_fn(sums *acc, const step_b *s, const kern_q8 *x, size_t str
 /* The formats: X(type, its tile...) and X(type, its tile..., offset). */
 #define EXPAND_K_TYPES(X)                                                                          \
     X(Q4_K, q4_k, 32, MIN, 31) X(Q5_K, q5_k, 32, MIN, 31) X(Q2_K, q2_k, 16, MIN, 3)                \
-    X(Q3_K, q3_k, 16, OFF, 63) X(Q6_K, q6_k, 16, OFF, 63) X(IQ4_XS, iq4_xs, 32, SIGNED, 255)       \
+    X(Q3_K, q3_k, 16, OFF, 63) X(Q6_K, q6_k, 16, OFF, 63) X(IQ4_XS, iq4_xs, 32, SIGNED, 255)
+/* Formats whose look-ups take longer than memory: a row alone is expanded too. */
+#define EXPAND_LOOK_UP_TYPES(X)                                                                    \
     X(IQ2_XXS, iq2_xxs, 32, OFF, 124) X(IQ2_XS, iq2_xs, 16, OFF, 124)                              \
     X(IQ2_S, iq2_s, 16, OFF, 124) X(IQ3_XXS, iq3_xxs, 32, OFF, 124)                                \
     X(IQ3_S, iq3_s, 32, OFF, 124) X(IQ1_S, iq1_s, 32, OFF, 124) X(IQ1_M, iq1_m, 16, OFF, 63)
@@ -502,6 +542,30 @@ static void store_sums(const kern_mm_args *a, size_t m, size_t n, const sums *ac
         float *y = a->y + (m + i) * a->ldy + n;
         if (width == LANES) memcpy(y, acc[i], sizeof acc[i]);
         else memcpy(y, acc[i], width * sizeof *y);
+    }
+}
+
+/* One activation row: panel after panel, one stream of memory. */
+static void direct_mul_k(const kern_mm_args *a, size_t block_bytes, direct_k_fn *direct)
+{
+    const size_t blocks = a->K / STEP, panel_bytes = blocks * block_bytes;
+    for (size_t n = 0; n < a->N; n += KERN_ROWS) {
+        _Alignas(64) float acc[KERN_ROWS] = {0};
+        const uint8_t *w = (const uint8_t *)a->w + n / KERN_ROWS * panel_bytes;
+        const kern_q8k *x = (const kern_q8k *)a->x + a->first;
+        for (size_t b = 0; b < blocks; b++, x += a->rows, w += block_bytes) direct(acc, w, x);
+        memcpy(a->y + n, acc, size_min(KERN_ROWS, a->N - n) * sizeof *acc);
+    }
+}
+
+static void direct_mul_b(const kern_mm_args *a, size_t block_bytes, direct_b_fn *direct)
+{
+    const size_t blocks = a->K / 32, panel_bytes = blocks * block_bytes;
+    for (size_t n = 0; n < a->N; n += KERN_ROWS) {
+        _Alignas(64) float acc[KERN_ROWS] = {0};
+        direct(acc, (const uint8_t *)a->w + n / KERN_ROWS * panel_bytes, (const kern_q8 *)a->x + a->first, a->rows,
+               blocks);
+        memcpy(a->y + n, acc, size_min(KERN_ROWS, a->N - n) * sizeof *acc);
     }
 }
 
@@ -552,8 +616,9 @@ static void expand_mul_b(const kern_mm_args *a, size_t block_bytes, expand_b_fn 
     }
 }
 
-/* The including file has always-inline tiles_k(acc, s, x, n, SUB, form, top) and tiles_b(acc, s, x, stride,
- * blocks, n, offset, form, top); these make one function of each tile, one product of each format, and
+/* The including file has always-inline tiles_k(acc, s, x, n, SUB, form, top), tiles_b(acc, s, x, stride,
+ * blocks, n, offset, form, top) and, for one row whose dot products are in a sink, finish_k(acc, s, to, x,
+ * SUB, form) and finish_b(acc, s, to, x, offset, form); these make one function of each tile, one product of each format, and
  * put the products into the table. */
 #define EXPAND_TILES_K(SUB, FORM, TOP)                                                             \
     static void tiles_k_##SUB##_##FORM##_##TOP(sums *acc, const step_k *s, const kern_q8k *x, size_t n) \
@@ -567,14 +632,51 @@ static void expand_mul_b(const kern_mm_args *a, size_t block_bytes, expand_b_fn 
         tiles_b(acc, s, x, stride, blocks, n, offset, FORM, TOP);                                  \
     }
 #define EXPAND_MUL_K(T, t, SUB, FORM, TOP)                                                         \
+    static void expand_##t(step_k *s, int r, const uint8_t *p)                                     \
+    {                                                                                              \
+        unfold_##t(s, r, p, &(sink){.q = s->q[r]});                                                \
+    }                                                                                              \
+    static void direct_##t(float *acc, const uint8_t *p, const kern_q8k *x)                        \
+    {                                                                                              \
+        step_k s;                                                                                  \
+        sink to = {.x = x->q, .span = SUB / 4, .form = FORM};                                      \
+        unfold_##t(&s, 0, p, &to);                                                                 \
+        finish_k(acc, &s, &to, x, SUB, FORM);                                                      \
+    }                                                                                              \
+    static void mul_##t(const kern_mm_args *a)                                                     \
+    {                                                                                              \
+        const size_t bytes = KERN_ROWS * sizeof(num_##t);                                          \
+        if (a->M == 1) direct_mul_k(a, bytes, direct_##t);                                         \
+        else expand_mul_k(a, bytes, expand_##t, tiles_k_##SUB##_##FORM##_##TOP);                   \
+    }
+#define EXPAND_MUL_LOOK_UP(T, t, SUB, FORM, TOP)                                                   \
+    static void expand_##t(step_k *s, int r, const uint8_t *p)                                     \
+    {                                                                                              \
+        unfold_##t(s, r, p, &(sink){.q = s->q[r]});                                                \
+    }                                                                                              \
     static void mul_##t(const kern_mm_args *a)                                                     \
     {                                                                                              \
         expand_mul_k(a, KERN_ROWS * sizeof(num_##t), expand_##t, tiles_k_##SUB##_##FORM##_##TOP);  \
     }
 #define EXPAND_MUL_B(T, t, FORM, TOP, offset)                                                      \
+    static void expand_##t(step_b *s, int r, int b, const uint8_t *p)                              \
+    {                                                                                              \
+        unfold_##t(s, r, b, p, &(sink){.q = s->q[r]});                                             \
+    }                                                                                              \
+    static void direct_##t(float *acc, const uint8_t *p, const kern_q8 *x, size_t stride, size_t blocks) \
+    {                                                                                              \
+        for (; blocks > 0; blocks--, x += stride, p += KERN_ROWS * sizeof(num_##t)) {              \
+            step_b s;                                                                              \
+            sink to = {.x = x->q, .span = 8, .form = FORM};                                        \
+            unfold_##t(&s, 0, 0, p, &to);                                                          \
+            finish_b(acc, &s, &to, x, offset, FORM);                                               \
+        }                                                                                          \
+    }                                                                                              \
     static void mul_##t(const kern_mm_args *a)                                                     \
     {                                                                                              \
-        expand_mul_b(a, KERN_ROWS * sizeof(num_##t), expand_##t, tiles_b_##FORM##_##TOP, offset);  \
+        const size_t bytes = KERN_ROWS * sizeof(num_##t);                                          \
+        if (a->M == 1) direct_mul_b(a, bytes, direct_##t);                                         \
+        else expand_mul_b(a, bytes, expand_##t, tiles_b_##FORM##_##TOP, offset);                   \
     }
 #define EXPAND_ENTRY_K(T, t, SUB, FORM, TOP) table->mm[NUM_##T].mul = mul_##t;
 #define EXPAND_ENTRY_B(T, t, FORM, TOP, offset) table->mm[NUM_##T].mul = mul_##t;
@@ -582,10 +684,12 @@ static void expand_mul_b(const kern_mm_args *a, size_t block_bytes, expand_b_fn 
     EXPAND_K_TILES(EXPAND_TILES_K)                                                                 \
     EXPAND_B_TILES(EXPAND_TILES_B)                                                                 \
     EXPAND_K_TYPES(EXPAND_MUL_K)                                                                   \
+    EXPAND_LOOK_UP_TYPES(EXPAND_MUL_LOOK_UP)                                                       \
     EXPAND_B_TYPES(EXPAND_MUL_B)                                                                   \
     void init(kern *table)                                                                         \
     {                                                                                              \
         EXPAND_K_TYPES(EXPAND_ENTRY_K)                                                             \
+        EXPAND_LOOK_UP_TYPES(EXPAND_ENTRY_K)                                                       \
         EXPAND_B_TYPES(EXPAND_ENTRY_B)                                                             \
     }
 

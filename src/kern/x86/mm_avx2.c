@@ -44,6 +44,17 @@ INLINE __m256i pairs(__m256i w, __m256i x, const enum form form)
     return _mm256_maddubs_epi16(_mm256_abs_epi8(v), _mm256_sign_epi8(x, v));
 }
 
+INLINE words expand_dot(words sum, words q, const int8_t *x, const enum form form)
+{
+    const __m256i v = broadcast4(x), one = _mm256_set1_epi16(1);
+    __m256i acc[2], w[2];
+    memcpy(acc, &sum, sizeof acc);
+    memcpy(w, &q, sizeof w);
+    for (int h = 0; h < 2; h++) acc[h] = _mm256_add_epi32(acc[h], _mm256_madd_epi16(pairs(w[h], v, form), one));
+    memcpy(&sum, acc, sizeof sum);
+    return sum;
+}
+
 /* sum[c] += factor (16-bit, equal in both halves of a word) times the dot product of columns
  * [4 * j0, 4 * j1), eight rows. Sums of `depth` pairs fit in 16 bits. */
 INLINE void dots(__m256i sum[COLUMNS], const uint8_t (*q)[WORD_ROWS], const int8_t *const *x, __m256i factor, int j0,
@@ -67,6 +78,26 @@ INLINE void dots(__m256i sum[COLUMNS], const uint8_t (*q)[WORD_ROWS], const int8
     }
 }
 
+/* A step's scaled sums of eight rows: one rounding per scale and minimum. */
+INLINE void add_k(float *acc, const step_k *s, int r, int h, const kern_q8k *x, __m256i sum, const int SUB,
+                  const enum form form)
+{
+    const int16_t *xs = SUB == 16 ? x->sum16 : x->sum32;
+    __m256i min = _mm256_setzero_si256();
+    for (int i = 0; i < STEP / SUB / 2 && form != SIGNED; i++)
+        min = _mm256_add_epi32(min, _mm256_madd_epi16(load(s->min[r][i] + HALF * h), broadcast4(xs + 2 * i)));
+    const __m256 dx = _mm256_set1_ps(x->d), d = _mm256_mul_ps(_mm256_loadu_ps(s->d[r] + HALF * h), dx);
+    __m256 y = _mm256_load_ps(acc);
+    if (form != MIN) {
+        y = _mm256_fmadd_ps(d, _mm256_cvtepi32_ps(_mm256_sub_epi32(sum, min)), y);
+    } else {
+        const __m256 dmin = _mm256_mul_ps(_mm256_loadu_ps(s->dmin[r] + HALF * h), dx);
+        y = _mm256_fmadd_ps(d, _mm256_cvtepi32_ps(sum), y);
+        y = _mm256_fnmadd_ps(dmin, _mm256_cvtepi32_ps(min), y);
+    }
+    _mm256_store_ps(acc, y);
+}
+
 /* Eight rows (half h of panel r) of C columns. */
 INLINE void tile_k(sums *acc, const step_k *s, int r, int h, const kern_q8k *x, const int C, const int SUB,
                    const enum form form, const int top)
@@ -83,23 +114,20 @@ INLINE void tile_k(sums *acc, const step_k *s, int r, int h, const kern_q8k *x, 
         const __m256i twice = _mm256_or_si256(_mm256_and_si256(scale, _mm256_set1_epi32(0xffff)), _mm256_slli_epi32(scale, 16));
         dots(sum, q, xq, twice, b * SUB / 4, (b + 1) * SUB / 4, C, form, SUB == 16 && top < 31 ? 31 : top);
     }
-    for (int c = 0; c < C; c++) {
-        const int16_t *xs = SUB == 16 ? x[c].sum16 : x[c].sum32;
-        __m256i min = _mm256_setzero_si256();
-        for (int i = 0; i < STEP / SUB / 2 && form != SIGNED; i++)
-            min = _mm256_add_epi32(min, _mm256_madd_epi16(load(s->min[r][i] + HALF * h), broadcast4(xs + 2 * i)));
-        float *a = acc[c] + KERN_ROWS * r + HALF * h;
-        const __m256 dx = _mm256_set1_ps(x[c].d), d = _mm256_mul_ps(_mm256_loadu_ps(s->d[r] + HALF * h), dx);
-        __m256 y = _mm256_load_ps(a);
-        if (form != MIN) {
-            y = _mm256_fmadd_ps(d, _mm256_cvtepi32_ps(_mm256_sub_epi32(sum[c], min)), y);
-        } else {
-            const __m256 dmin = _mm256_mul_ps(_mm256_loadu_ps(s->dmin[r] + HALF * h), dx);
-            y = _mm256_fmadd_ps(d, _mm256_cvtepi32_ps(sum[c]), y);
-            y = _mm256_fnmadd_ps(dmin, _mm256_cvtepi32_ps(min), y);
-        }
-        _mm256_store_ps(a, y);
+    for (int c = 0; c < C; c++) add_k(acc[c] + KERN_ROWS * r + HALF * h, s, r, h, &x[c], sum[c], SUB, form);
+}
+
+INLINE void finish_k(float *acc, const step_k *s, const sink *to, const kern_q8k *x, const int SUB, const enum form form)
+{
+    __m256i sum[2] = {_mm256_setzero_si256(), _mm256_setzero_si256()};
+#pragma GCC unroll 16
+    for (int b = 0; b < STEP / SUB; b++) {
+        __m256i dot[2];
+        memcpy(dot, &to->dot[b], sizeof dot);
+        for (int h = 0; h < 2; h++)
+            sum[h] = _mm256_add_epi32(sum[h], _mm256_mullo_epi32(dot[h], load(s->scale[0][b] + HALF * h)));
     }
+    for (int h = 0; h < 2; h++) add_k(acc + HALF * h, s, 0, h, x, sum[h], SUB, form);
 }
 
 INLINE void tiles_k(sums *acc, const step_k *s, const kern_q8k *x, size_t n, const int SUB, const enum form form,
@@ -110,6 +138,25 @@ INLINE void tiles_k(sums *acc, const step_k *s, const kern_q8k *x, size_t n, con
         size_t i = 0;
         for (; i + COLUMNS <= n; i += COLUMNS) tile_k(acc + i, s, r, h, x + i, COLUMNS, SUB, form, top);
         for (; i < n; i++) tile_k(acc + i, s, r, h, x + i, 1, SUB, form, top);
+    }
+}
+
+/* A block's dot products of eight rows as floats into the sums. */
+INLINE __m256 add_b(__m256 y, const float *d, const float *m, __m256i dot, const kern_q8 *x, const enum form form)
+{
+    const __m256 dx = _mm256_set1_ps(x->d), sx = _mm256_set1_ps(x->d * (float)x->sum);
+    y = _mm256_fmadd_ps(_mm256_mul_ps(_mm256_loadu_ps(d), dx), _mm256_cvtepi32_ps(dot), y);
+    return form == MIN ? _mm256_fmadd_ps(_mm256_loadu_ps(m), sx, y) : y;
+}
+
+INLINE void finish_b(float *acc, const step_b *s, const sink *to, const kern_q8 *x, int offset, const enum form form)
+{
+    __m256i dot[2];
+    memcpy(dot, &to->dot[0], sizeof dot);
+    for (int h = 0; h < 2; h++) {
+        if (form == OFF) dot[h] = _mm256_sub_epi32(dot[h], _mm256_set1_epi32(offset * x->sum));
+        float *a = acc + HALF * h;
+        _mm256_store_ps(a, add_b(_mm256_load_ps(a), s->d[0][0] + HALF * h, s->m[0][0] + HALF * h, dot[h], x, form));
     }
 }
 
@@ -127,12 +174,8 @@ INLINE void tile_b(sums *acc, const step_b *s, int r, int h, const kern_q8 *x, s
             sum[c] = _mm256_set1_epi32(form == OFF ? -offset * x[c].sum : 0);
         }
         dots(sum, q, xq, _mm256_set1_epi16(1), (int)(8 * b), (int)(8 * b + 8), C, form, top);
-        for (int c = 0; c < C; c++) {
-            const __m256 dx = _mm256_set1_ps(x[c].d), sx = _mm256_set1_ps(x[c].d * (float)x[c].sum);
-            const __m256 d = _mm256_mul_ps(_mm256_loadu_ps(s->d[r][b] + HALF * h), dx);
-            y[c] = _mm256_fmadd_ps(d, _mm256_cvtepi32_ps(sum[c]), y[c]);
-            if (form == MIN) y[c] = _mm256_fmadd_ps(_mm256_loadu_ps(s->m[r][b] + HALF * h), sx, y[c]);
-        }
+        for (int c = 0; c < C; c++)
+            y[c] = add_b(y[c], s->d[r][b] + HALF * h, s->m[r][b] + HALF * h, sum[c], &x[c], form);
     }
     for (int c = 0; c < C; c++) _mm256_store_ps(acc[c] + KERN_ROWS * r + HALF * h, y[c]);
 }

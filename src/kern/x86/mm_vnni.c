@@ -15,6 +15,14 @@ INLINE words expand_codes(words nibbles)
     return (words)_mm512_shuffle_epi8(_mm512_broadcast_i32x4(plus), (__m512i)nibbles);
 }
 
+INLINE words expand_dot(words sum, words q, const int8_t *x, const enum form form)
+{
+    (void)form;
+    int32_t v;
+    memcpy(&v, x, sizeof v);
+    return (words)_mm512_dpbusd_epi32((__m512i)sum, (__m512i)q, _mm512_set1_epi32(v));
+}
+
 INLINE __m512i load(const void *p) { return _mm512_loadu_si512(p); }
 
 INLINE __m512i broadcast4(const void *p)
@@ -104,6 +112,30 @@ INLINE void tiles_k(sums *acc, const step_k *s, const kern_q8k *x, size_t n, con
     if (n & 1) tile_k(acc, s, x, 1, SUB, form);
 }
 
+INLINE void finish_k(float *acc, const step_k *s, const sink *to, const kern_q8k *x, const int SUB, const enum form form)
+{
+    __m512i sum = _mm512_setzero_si512();
+#pragma GCC unroll 16
+    for (int b = 0; b < STEP / SUB; b++)
+        sum = _mm512_add_epi32(sum, _mm512_mullo_epi32((__m512i)to->dot[b], load(s->scale[0][b])));
+    add_k(acc, s, 0, x, sum, SUB, form);
+}
+
+/* A block's dot products as floats into the sums: one rounding per scale and minimum. */
+INLINE __m512 add_b(__m512 y, const float *d, const float *m, __m512i dot, const kern_q8 *x, const enum form form)
+{
+    const __m512 dx = _mm512_set1_ps(x->d), sx = _mm512_set1_ps(x->d * (float)x->sum);
+    y = _mm512_fmadd_ps(_mm512_mul_ps(_mm512_loadu_ps(d), dx), _mm512_cvtepi32_ps(dot), y);
+    return form == MIN ? _mm512_fmadd_ps(_mm512_loadu_ps(m), sx, y) : y;
+}
+
+INLINE void finish_b(float *acc, const step_b *s, const sink *to, const kern_q8 *x, int offset, const enum form form)
+{
+    __m512i dot = (__m512i)to->dot[0];
+    if (form != MIN) dot = _mm512_sub_epi32(dot, _mm512_set1_epi32(offset * x->sum));
+    _mm512_store_ps(acc, add_b(_mm512_load_ps(acc), s->d[0][0], s->m[0][0], dot, x, form));
+}
+
 INLINE void tile_b(sums *acc, const step_b *s, const kern_q8 *x, size_t stride, size_t blocks, const int C,
                    int offset, const enum form form)
 {
@@ -124,13 +156,8 @@ INLINE void tile_b(sums *acc, const step_b *s, const kern_q8 *x, size_t stride, 
         dots(dot, s->q, xq, (int)(8 * b), (int)(8 * b + 8), C);
 #pragma GCC unroll 6
         for (int c = 0; c < C; c++) {
-            const __m512 dx = _mm512_set1_ps(x[c].d), sx = _mm512_set1_ps(x[c].d * (float)x[c].sum);
-#pragma GCC unroll 2
-            for (int r = 0; r < PAIR; r++) {
-                const __m512 d = _mm512_mul_ps(_mm512_loadu_ps(s->d[r][b]), dx);
-                y[r][c] = _mm512_fmadd_ps(d, _mm512_cvtepi32_ps(dot[r][c]), y[r][c]);
-                if (form == MIN) y[r][c] = _mm512_fmadd_ps(_mm512_loadu_ps(s->m[r][b]), sx, y[r][c]);
-            }
+            y[0][c] = add_b(y[0][c], s->d[0][b], s->m[0][b], dot[0][c], &x[c], form);
+            y[1][c] = add_b(y[1][c], s->d[1][b], s->m[1][b], dot[1][c], &x[c], form);
         }
     }
 #pragma GCC unroll 6
