@@ -37,6 +37,7 @@ ponder_status engine_prompt(tokens *out, enum chat_part *begin, const tokenizer 
                             const chat_request *r, enum engine_think think, ponder_error *err)
 {
     chat_prompt p = {0};
+    *begin = CHAT_START;
     chat_request q = *r;
     q.thinking = think == ENGINE_THINK_ON || (think == ENGINE_THINK_AUTO && r->thinking);
     str bos = tokenizer_bos(t) < 0 ? STR("") : tokenizer_bytes(t, tokenizer_bos(t));

@@ -14,34 +14,29 @@
 #endif
 #endif
 
-static size_t allocations;
+/* Allocations so far, and the one that is to fail (0: none). */
+static size_t allocations, failing;
 
 #ifdef SANITIZED
-void __sanitizer_malloc_hook(const volatile void *p, size_t n);
+__attribute__((visibility("default"))) void __sanitizer_malloc_hook(const volatile void *p,
+                                                                    size_t n);
 void __sanitizer_malloc_hook(const volatile void *p, size_t n)
 {
     (void)p, (void)n;
     __atomic_fetch_add(&allocations, 1, __ATOMIC_RELAXED);
 }
 #else
+static bool granted(void)
+{
+    size_t now = __atomic_add_fetch(&allocations, 1, __ATOMIC_RELAXED);
+    return now != __atomic_load_n(&failing, __ATOMIC_RELAXED);
+}
 void *__libc_malloc(size_t n);
 void *__libc_calloc(size_t n, size_t m);
 void *__libc_realloc(void *p, size_t n);
-void *malloc(size_t n)
-{
-    __atomic_fetch_add(&allocations, 1, __ATOMIC_RELAXED);
-    return __libc_malloc(n);
-}
-void *calloc(size_t n, size_t m)
-{
-    __atomic_fetch_add(&allocations, 1, __ATOMIC_RELAXED);
-    return __libc_calloc(n, m);
-}
-void *realloc(void *p, size_t n)
-{
-    __atomic_fetch_add(&allocations, 1, __ATOMIC_RELAXED);
-    return __libc_realloc(p, n);
-}
+void *malloc(size_t n) { return granted() ? __libc_malloc(n) : NULL; }
+void *calloc(size_t n, size_t m) { return granted() ? __libc_calloc(n, m) : NULL; }
+void *realloc(void *p, size_t n) { return granted() ? __libc_realloc(p, n) : NULL; }
 #endif
 
 /* ---- what a request says --------------------------------------------------------------------- */
@@ -525,6 +520,26 @@ static void bad_requests_are_refused(void **state)
     engine_close(e);
 }
 
+static void any_failed_allocation_is_an_error(void **state)
+{
+    (void)state;
+#ifdef SANITIZED
+    skip(); /* the sanitizer's allocator cannot be made to fail */
+#endif
+    ponder_error err;
+    engine *e = NULL;
+    size_t failed = 0;
+    while (!e) {
+        const engine_options o = {.kv = KERN_KV_BF16, .max_sequences = 4};
+        failing = allocations + ++failed;
+        ponder_status st = engine_open(&e, Y.m, Y.t, &o, &err);
+        failing = 0;
+        assert_int_equal(st, e ? PONDER_OK : PONDER_ENOMEM);
+    }
+    assert_true(failed > 4);
+    engine_close(e);
+}
+
 static void steps_do_not_allocate(void **state)
 {
     (void)state;
@@ -603,6 +618,7 @@ int main(void)
         cmocka_unit_test(loops_end),
         cmocka_unit_test(what_does_not_fit_is_refused),
         cmocka_unit_test(bad_requests_are_refused),
+        cmocka_unit_test(any_failed_allocation_is_an_error),
         cmocka_unit_test(steps_do_not_allocate),
         cmocka_unit_test(prompts_open_and_close_the_thought),
     };
