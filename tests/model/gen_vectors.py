@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Writes the model vectors: tiny random checkpoints in Hugging Face form and the log-probabilities that
-PyTorch + transformers give for 64 tokens.
+"""Writes the model vectors: tiny random checkpoints in Hugging Face form and the log-probabilities
+that PyTorch + transformers give for 64 tokens.
 
 Usage: python3 tests/model/gen_vectors.py [OUT]      (needs torch, transformers, safetensors; OUT is
-tests/model/vectors). Each OUT/NAME/ holds config.json, model.safetensors and expected.json with "ids",
-"logprobs" (of the next id, 63 numbers) and the tolerance. The multi-token prediction module, which
+tests/model/vectors). Each OUT/NAME/ holds config.json, model.safetensors and expected.json with
+"ids", "logprobs" (of the next id, 63 numbers) and the tolerance. The multi-token prediction module, which
 transformers does not have, is computed here from its formula with transformers' own layers.
 SPDX-License-Identifier: MIT
 """
@@ -13,41 +13,42 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
-from transformers import (DeepseekV2Config, DeepseekV2ForCausalLM, DeepseekV3Config, DeepseekV3ForCausalLM,
-                          LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM)
+from transformers import (DeepseekV2Config, DeepseekV2ForCausalLM, DeepseekV3Config,
+                          DeepseekV3ForCausalLM, LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM)
 
 POSITIONS = 64
 VOCAB = 96
 
-DENSE = dict(vocab_size=VOCAB, hidden_size=32, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4,
-             num_key_value_heads=2, head_dim=16, max_position_embeddings=256, rms_norm_eps=1e-5)
+DENSE = dict(vocab_size=VOCAB, hidden_size=32, intermediate_size=48, num_hidden_layers=2,
+             num_attention_heads=4, num_key_value_heads=2, head_dim=16, max_position_embeddings=256, rms_norm_eps=1e-5)
 LLAMA3 = dict(rope_type="llama3", factor=8.0, low_freq_factor=1.0, high_freq_factor=4.0,
               original_max_position_embeddings=32)
-MLA = dict(vocab_size=VOCAB, hidden_size=32, intermediate_size=48, moe_intermediate_size=16, num_hidden_layers=2,
-           num_attention_heads=4, num_key_value_heads=4, first_k_dense_replace=1, kv_lora_rank=32,
+MLA = dict(vocab_size=VOCAB, hidden_size=32, intermediate_size=48, moe_intermediate_size=16,
+           num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=4, first_k_dense_replace=1, kv_lora_rank=32,
            qk_nope_head_dim=16, qk_rope_head_dim=16, v_head_dim=16, max_position_embeddings=256,
            rms_norm_eps=1e-6)
-YARN = dict(type="yarn", factor=40.0, original_max_position_embeddings=32, beta_fast=32, beta_slow=1)
+V3 = dict(MLA, n_routed_experts=8, num_experts_per_tok=3, n_shared_experts=1, q_lora_rank=16,
+          n_group=4, topk_group=2, norm_topk_prob=True, routed_scaling_factor=2.5)
+YARN = dict(type="yarn", factor=40.0, original_max_position_embeddings=32, beta_fast=32,
+            beta_slow=1)
 
 # name: (config class, model class, published model_type, config, rope scaling as published, dtype)
 CASES = {
     "llama": (LlamaConfig, LlamaForCausalLM, "llama", DENSE, LLAMA3, 500000.0, torch.float32),
-    "llama_tied": (LlamaConfig, LlamaForCausalLM, "llama", dict(DENSE, tie_word_embeddings=True), LLAMA3, 500000.0,
-                   torch.float32),
+    "llama_tied": (LlamaConfig, LlamaForCausalLM, "llama",
+                   dict(DENSE, tie_word_embeddings=True), LLAMA3, 500000.0, torch.float32),
     "qwen2": (Qwen2Config, Qwen2ForCausalLM, "qwen2", DENSE, None, 10000.0, torch.float32),
     "qwen2_bf16": (Qwen2Config, Qwen2ForCausalLM, "qwen2", DENSE, None, 10000.0, torch.bfloat16),
     "v2_lite": (DeepseekV2Config, DeepseekV2ForCausalLM, "deepseek_v2",
-                dict(MLA, n_routed_experts=8, num_experts_per_tok=3, n_shared_experts=2, q_lora_rank=None,
-                     n_group=1, topk_group=1, topk_method="greedy", norm_topk_prob=False,
+                dict(MLA, n_routed_experts=8, num_experts_per_tok=3, n_shared_experts=2,
+                     q_lora_rank=None, n_group=1, topk_group=1, topk_method="greedy", norm_topk_prob=False,
                      routed_scaling_factor=1.0),
                 dict(YARN, mscale=0.707, mscale_all_dim=0.707), 10000.0, torch.float32),
     "v3": (DeepseekV3Config, DeepseekV3ForCausalLM, "deepseek_v3",
-           dict(MLA, n_routed_experts=8, num_experts_per_tok=3, n_shared_experts=1, q_lora_rank=16, n_group=4,
-                topk_group=2, norm_topk_prob=True, routed_scaling_factor=2.5),
+           V3,
            dict(YARN, mscale=1.0, mscale_all_dim=1.0), 10000.0, torch.float32),
     "v3_bf16": (DeepseekV3Config, DeepseekV3ForCausalLM, "deepseek_v3",
-                dict(MLA, n_routed_experts=8, num_experts_per_tok=3, n_shared_experts=1, q_lora_rank=16, n_group=4,
-                     topk_group=2, norm_topk_prob=True, routed_scaling_factor=2.5),
+                V3,
                 dict(YARN, mscale=1.0, mscale_all_dim=1.0), 10000.0, torch.bfloat16),
 }
 
@@ -75,7 +76,8 @@ def published_tensors(model):
                 gate, up = both.chunk(2, dim=0)
                 out[f"{base}{e}.gate_proj.weight"], out[f"{base}{e}.up_proj.weight"] = gate, up
         elif name.endswith("mlp.experts.down_proj"):
-            for e, down in enumerate(t): out[f"{name[:-len('down_proj')]}{e}.down_proj.weight"] = down
+            base = name[: -len("down_proj")]
+            for e, down in enumerate(t): out[f"{base}{e}.down_proj.weight"] = down
         else:
             out[name] = t
     return {k: v.clone().contiguous() for k, v in out.items()}
@@ -86,14 +88,14 @@ def logprobs(logits, ids):
     return [float(lp[i, ids[i + 1]]) for i in range(len(ids) - 1)]
 
 
-def mtp_module(model, config, tensors, ids, generator, dtype):
-    """DeepSeek-V3 report 2.2: one more block on eh_proj [enorm(embedding of the next id); hnorm(hidden)]."""
+def mtp_module(model, config, tensors, ids, generator):
+    """DeepSeek-V3 report 2.2: one more block on eh_proj [enorm(embedding of next); hnorm(hidden)]."""
     layer_type, norm_type = type(model.model.layers[-1]), type(model.model.norm)
     D, L = config.hidden_size, config.num_hidden_layers
     block = layer_type(config, L - 1).eval() # of the same kind as the last layer
-    extra = torch.nn.ModuleDict(dict(enorm=norm_type(D, config.rms_norm_eps), hnorm=norm_type(D, config.rms_norm_eps),
-                                     eh_proj=torch.nn.Linear(2 * D, D, bias=False),
-                                     head_norm=norm_type(D, config.rms_norm_eps)))
+    norm = lambda: norm_type(D, config.rms_norm_eps)
+    extra = torch.nn.ModuleDict(dict(enorm=norm(), hnorm=norm(), head_norm=norm(),
+                                     eh_proj=torch.nn.Linear(2 * D, D, bias=False)))
     randomise(block, generator), randomise(extra, generator)
     hidden = model.model(ids[None]).last_hidden_state  # after the final norm
     x, nxt = hidden[:, :-1], ids[None, 1:]
@@ -107,8 +109,9 @@ def mtp_module(model, config, tensors, ids, generator, dtype):
     logits = model.lm_head(extra.head_norm(y))[0]
     holder = torch.nn.ModuleDict({"block": block})
     for k, v in published_tensors(holder).items():
-        tensors[f"model.layers.{L}.{k[len('block.'):]}"] = v.to(dtype) if v.is_floating_point() else v
-    for k, name in (("enorm", "enorm"), ("hnorm", "hnorm"), ("eh_proj", "eh_proj"), ("head_norm", "shared_head.norm")):
+        tensors[f"model.layers.{L}.{k[len('block.'):]}"] = v
+    for k, name in (("enorm", "enorm"), ("hnorm", "hnorm"), ("eh_proj", "eh_proj"),
+                    ("head_norm", "shared_head.norm")):
         tensors[f"model.layers.{L}.{name}.weight"] = extra[k].weight.detach().clone()
     # logits at i predict ids[i + 2]
     lp = torch.log_softmax(logits.double(), dim=-1)
@@ -120,21 +123,20 @@ def make(name, out):
     generator = torch.Generator().manual_seed(20250120)
     rope = dict(scaling or {}, rope_theta=theta)
     rope["rope_type"] = rope.pop("type", rope.get("rope_type", "default"))
-    config = config_class(**fields, rope_parameters=rope, attn_implementation="eager", pad_token_id=None,
-                          bos_token_id=1, eos_token_id=2)
+    config = config_class(**fields, rope_parameters=rope, attn_implementation="eager",
+                          pad_token_id=None, bos_token_id=1, eos_token_id=2)
     model = model_class(config).eval()
     # Rounding activations to BF16 must not flip the choice of an expert: gentler weights there.
     randomise(model, generator, 1.5 if dtype == torch.float32 else 0.7)
-    if dtype != torch.float32: # weights rounded once; the expected numbers are of the rounded weights in f32
+    if dtype != torch.float32: # the expected numbers are of the rounded weights, in f32
         with torch.no_grad():
             for n, p in model.named_parameters(): p.copy_(p.to(dtype).float())
     ids = torch.randint(3, VOCAB, (POSITIONS,), generator=generator)
     tensors = published_tensors(model)
     if fields.get("tie_word_embeddings"): tensors.pop("lm_head.weight", None)
-    published = dict(fields, architectures=[model_class.__name__], model_type=model_type, hidden_act="silu",
-                     rope_theta=theta, bos_token_id=1, eos_token_id=2, attention_bias=model_type == "qwen2",
+    published = dict(fields, architectures=[model_class.__name__], model_type=model_type,
+                     hidden_act="silu", rope_theta=theta, bos_token_id=1, eos_token_id=2,
                      torch_dtype=str(dtype).split(".")[1])
-    if model_type == "qwen2": published.pop("attention_bias")
     if scaling: published["rope_scaling"] = scaling
     if model_type == "deepseek_v2": published["scoring_func"] = "softmax"
     if model_type == "deepseek_v3": published.update(scoring_func="sigmoid", topk_method="noaux_tc")
@@ -142,7 +144,7 @@ def make(name, out):
     with torch.no_grad():
         expected["logprobs"] = logprobs(model(ids[None]).logits[0], ids)
         if name == "v3":
-            expected["mtp_logprobs"] = mtp_module(model, config, tensors, ids, generator, dtype)
+            expected["mtp_logprobs"] = mtp_module(model, config, tensors, ids, generator)
             published["num_nextn_predict_layers"] = 1
     folder = out / name
     folder.mkdir(parents=True, exist_ok=True)
