@@ -32,6 +32,7 @@ static void *get(size_t bytes)
     while (b->p) assert_true(++b < blocks + COUNT_OF(blocks));
     b->base = mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_true(b->base != MAP_FAILED);
+    madvise(b->base, all, MADV_HUGEPAGE); /* as models have it */
     assert_int_equal(mprotect(b->base + all - page, page, PROT_NONE), 0);
     memset(b->base, 0x5a, all - page);
     b->bytes = all;

@@ -12,8 +12,6 @@ static uint64_t read_memory(const void *p, size_t bytes)
     __m512i s[4];
     for (int i = 0; i < 4; i++) s[i] = _mm512_setzero_si512();
     for (size_t at = 0; at + 256 <= bytes; at += 256) {
-        _mm_prefetch((const char *)b + at + 4096, _MM_HINT_T0);
-        _mm_prefetch((const char *)b + at + 4224, _MM_HINT_T0);
 #pragma GCC unroll 4
         for (int i = 0; i < 4; i++) s[i] = _mm512_add_epi64(s[i], _mm512_loadu_si512(b + at + 64 * i));
     }

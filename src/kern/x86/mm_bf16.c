@@ -19,13 +19,9 @@ INLINE __m512bh pair_of(const uint16_t *x)
 
 /* Pairs of columns [0, pairs) of two panels times C rows of x, added to acc. */
 INLINE void dot(__m512 acc[2][COLUMNS], const uint8_t *w0, const uint8_t *w1, const uint16_t *x,
-                size_t ldx, size_t pairs, const int C, const bool stream)
+                size_t ldx, size_t pairs, const int C)
 {
     for (size_t i = 0; i < pairs; i++) {
-        if (stream) {
-            _mm_prefetch((const char *)w0 + 64 * i + 4096, _MM_HINT_T0);
-            _mm_prefetch((const char *)w1 + 64 * i + 4096, _MM_HINT_T0);
-        }
         const __m512bh a = (__m512bh)_mm512_loadu_si512(w0 + 64 * i);
         const __m512bh b = (__m512bh)_mm512_loadu_si512(w1 + 64 * i);
 #pragma GCC unroll 12
@@ -61,7 +57,7 @@ INLINE void bf16_tile(float *y, size_t ldy, const uint8_t *w0, const uint8_t *w1
 {
     __m512 acc[2][COLUMNS];
     load_rows(acc, y, ldy, mask, zero, C);
-    dot(acc, w0, w1, x, ldx, pairs, C, true);
+    dot(acc, w0, w1, x, ldx, pairs, C);
     store_rows(acc, y, ldy, mask, C);
 }
 
@@ -118,7 +114,6 @@ INLINE __m512i f8_to_bf16(const f8_table *t, __m512i b)
 INLINE void f8_expand(uint8_t *out, const f8_table *t, const uint8_t *p)
 {
     for (int j = 0; j < F8_BLOCK / 4; j++) {
-        _mm_prefetch((const char *)p + 64 * j + 4096, _MM_HINT_T0);
         const __m512i v = _mm512_loadu_si512(p + 64 * j);
         for (int h = 0; h < 2; h++) {
             const __m512i w = _mm512_srli_epi32(v, (unsigned)(16 * h));
@@ -134,7 +129,7 @@ INLINE void f8_tile(float *y, size_t ldy, const uint8_t *q, const float *scale0,
 {
     __m512 acc[2][COLUMNS], sum[2][COLUMNS];
     load_rows(sum, NULL, 0, 0, true, C);
-    dot(sum, q, q + F8_BLOCK / 2 * 64, x, ldx, pairs, C, false);
+    dot(sum, q, q + F8_BLOCK / 2 * 64, x, ldx, pairs, C);
     load_rows(acc, y, ldy, mask, zero, C);
     const __m512 d0 = _mm512_loadu_ps(scale0), d1 = _mm512_loadu_ps(scale1);
 #pragma GCC unroll 12

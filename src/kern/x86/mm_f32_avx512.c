@@ -27,8 +27,6 @@ INLINE void tile(float *y, size_t ldy, const uint8_t *w0, const uint8_t *w1, con
     }
     const size_t unit = (size_t)size * KERN_ROWS;
     for (size_t k = k0; k < k1; k++) {
-        _mm_prefetch((const char *)w0 + k * unit + 4096, _MM_HINT_T0);
-        _mm_prefetch((const char *)w1 + k * unit + 4096, _MM_HINT_T0);
         const __m512 a = weight(w0 + k * unit, size), b = weight(w1 + k * unit, size);
 #pragma GCC unroll 12
         for (int c = 0; c < C; c++) {

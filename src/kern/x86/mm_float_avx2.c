@@ -37,7 +37,6 @@ INLINE void dot(__m256 acc[COLUMNS], const uint8_t *w, int h, const void *x, siz
     const bool bf16 = t == NUM_BF16 || t == NUM_F8_E4M3;
     for (int c = 0; c < C; c++) acc[c] = _mm256_setzero_ps();
     for (size_t k = 0; k < n; k += (size_t)unit, w += unit_bytes) {
-        _mm_prefetch((const char *)w + 4096, _MM_HINT_T0);
 #pragma GCC unroll 4
         for (int u = 0; u < unit; u++) {
             if (unit == 4 && k + (size_t)u >= n) break;
