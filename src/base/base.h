@@ -195,8 +195,8 @@ int cpu_cores(void);
 /* ---- threads ------------------------------------------------------------------------------- */
 
 /* A fork/join pool: the caller is worker 0, the others spin briefly and then sleep. One job at a
- * time; a call from inside a job runs inline. Work is cut by size (`grain` items a piece), never by
- * the number of threads; pieces are handed out in order. */
+ * time; a call from inside a job runs inline. Items are handed out in order, in multiples of `grain`,
+ * more at first and fewer towards the end; what comes out for an item must depend on the item alone. */
 typedef struct pool pool;
 typedef void pool_fn(void *arg, size_t begin, size_t end, int worker);
 

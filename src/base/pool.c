@@ -57,13 +57,20 @@ static void futex(_Atomic uint32_t *at, int op, uint32_t value)
     syscall(SYS_futex, at, op | FUTEX_PRIVATE_FLAG, value, NULL, NULL, 0);
 }
 
+/* Takes a share of what is left, large at first and single pieces at the end: long runs of memory for
+ * each worker, and no one waits long for the last. */
 static void work(pool *p, int worker)
 {
-    size_t n = p->n, grain = p->grain;
+    const size_t n = p->n, grain = p->grain, shares = 4 * (size_t)p->threads;
+    size_t begin = atomic_load_explicit(&p->next, memory_order_relaxed), end;
     for (;;) {
-        size_t begin = atomic_fetch_add_explicit(&p->next, grain, memory_order_relaxed);
-        if (begin >= n) break;
-        p->fn(p->arg, begin, size_min(begin + grain, n), worker);
+        do {
+            if (begin >= n) return;
+            end = begin + size_max(grain, (n - begin) / shares / grain * grain);
+        } while (!atomic_compare_exchange_weak_explicit(&p->next, &begin, end, memory_order_relaxed,
+                                                        memory_order_relaxed));
+        p->fn(p->arg, begin, size_min(end, n), worker);
+        begin = atomic_load_explicit(&p->next, memory_order_relaxed);
     }
 }
 
