@@ -581,6 +581,16 @@ static void direct_mul_b(const kern_mm_args *a, size_t block_bytes, direct_b_fn 
     }
 }
 
+/* While a group of rows is computed, its share of the next step comes near: groups [at, at + GROUP) of
+ * `rows` bring as much of `bytes`. */
+enum { GROUP = 12 };
+
+INLINE void bring(const uint8_t *p, size_t bytes, size_t at, size_t rows)
+{
+    const size_t groups = size_ceil_div(rows, GROUP), g = at / GROUP;
+    for (size_t i = bytes * g / groups & ~(size_t)63; i < bytes * (g + 1) / groups; i += 64) __builtin_prefetch(p + i);
+}
+
 static void expand_mul_k(const kern_mm_args *a, size_t block_bytes, expand_k_fn *expand, tiles_k_fn *tiles)
 {
     _Alignas(64) step_k s;
@@ -597,7 +607,11 @@ static void expand_mul_k(const kern_mm_args *a, size_t block_bytes, expand_k_fn 
             for (size_t b = 0; b < blocks; b++, x += a->rows) {
                 expand(&s, 0, w0 + b * block_bytes);
                 expand(&s, 1, w1 + b * block_bytes);
-                tiles(acc, &s, x, rows);
+                for (size_t i = 0; i < rows; i += GROUP) {
+                    bring(w0 + (b + 1) * block_bytes, block_bytes, i, rows);
+                    bring(w1 + (b + 1) * block_bytes, block_bytes, i, rows);
+                    tiles(acc + i, &s, x + i, size_min(GROUP, rows - i));
+                }
             }
             store_sums(a, m, n, acc, rows);
         }
@@ -621,7 +635,12 @@ static void expand_mul_b(const kern_mm_args *a, size_t block_bytes, expand_b_fn 
                     expand(&s, 0, (int)i, w0 + (b + i) * block_bytes);
                     expand(&s, 1, (int)i, w1 + (b + i) * block_bytes);
                 }
-                tiles(acc, &s, (const kern_q8 *)a->x + b * a->rows + a->first + m, a->rows, n_blocks, rows, offset);
+                const kern_q8 *x = (const kern_q8 *)a->x + b * a->rows + a->first + m;
+                for (size_t i = 0; i < rows; i += GROUP) {
+                    bring(w0 + (b + STEP_BLOCKS) * block_bytes, STEP_BLOCKS * block_bytes, i, rows);
+                    bring(w1 + (b + STEP_BLOCKS) * block_bytes, STEP_BLOCKS * block_bytes, i, rows);
+                    tiles(acc + i, &s, x + i, a->rows, n_blocks, size_min(GROUP, rows - i), offset);
+                }
             }
             store_sums(a, m, n, acc, rows);
         }
