@@ -83,8 +83,8 @@ INLINE words get(const void *p)
     return v;
 }
 
-/* Blocks whose parts are needed out of file order are first brought into L1 in file order: measured from
- * memory, the hardware prefetcher follows one ascending stream at 25 GB/s a core and a few
+/* Blocks whose parts a single row needs out of file order are first brought into L1 in file order:
+ * measured from memory, the hardware prefetcher follows one ascending stream at 25 GB/s a core and a few
  * interleaved ones at 8; software prefetching on top of it only lost. */
 typedef uint8_t staged[KERN_ROWS * sizeof(num_q6_k) + sizeof(words)];
 
@@ -190,7 +190,7 @@ INLINE void unfold_q4_k(step_k *s, int r, const uint8_t *p, sink *to)
 INLINE void unfold_q5_k(step_k *s, int r, const uint8_t *p, sink *to)
 {
     _Alignas(64) staged copy;
-    p = stage(copy, p, KERN_ROWS * sizeof(num_q5_k));
+    if (!to->q) p = stage(copy, p, KERN_ROWS * sizeof(num_q5_k));
     const uint8_t *high = expand_k4_scales(s, r, p);
     p = high + 8 * WORD_ROWS;
 #pragma GCC unroll 8
@@ -256,7 +256,7 @@ INLINE void unfold_q3_k(step_k *s, int r, const uint8_t *p, sink *to) /* offset 
 INLINE void unfold_q6_k(step_k *s, int r, const uint8_t *p, sink *to) /* offset 32 */
 {
     _Alignas(64) staged copy;
-    p = stage(copy, p, KERN_ROWS * sizeof(num_q6_k));
+    if (!to->q) p = stage(copy, p, KERN_ROWS * sizeof(num_q6_k));
     const uint8_t *high = p + 32 * WORD_ROWS, *scales = high + 16 * WORD_ROWS;
 #pragma GCC unroll 4
     for (int half = 0; half < 4; half++) /* 32 words of low bits in file order, two visits of each high word */
