@@ -33,24 +33,23 @@ PONDER_API const char *ponder_version(void);
 /* A status as a word: "ok", "format", ... */
 PONDER_API const char *ponder_status_name(ponder_status status);
 
-/* ---- models ------------------------------------------------------------------------------------
- */
+/* ---- models ------------------------------------------------------------------------------------ */
 
 typedef struct ponder_model ponder_model;
 
-typedef enum ponder_cache { /* how keys and values are kept */
-                            PONDER_CACHE_F32,
-                            PONDER_CACHE_F16, /* the default */
-                            PONDER_CACHE_BF16,
-                            PONDER_CACHE_Q8_0
+/* How keys and values are kept. */
+typedef enum ponder_cache {
+    PONDER_CACHE_F32,
+    PONDER_CACHE_F16,
+    PONDER_CACHE_BF16, /* the default */
+    PONDER_CACHE_Q8_0
 } ponder_cache;
 
 typedef struct ponder_model_options {
     size_t size;
-    int threads;     /* 0: one per physical core */
-    const char *cpu; /* instruction set: NULL or "native", "ref", "avx2", "avx512", ... */
-    size_t
-        context; /* tokens of a session at most; 0: what the model was made for, if memory allows */
+    int threads;        /* 0: one per physical core */
+    const char *cpu;    /* instruction set: NULL or "native", "ref", "avx2", "avx512", ... */
+    size_t context;     /* tokens of a session at most; 0: the model's own, if memory allows */
     ponder_cache cache;
 } ponder_model_options;
 
@@ -63,13 +62,11 @@ PONDER_API void ponder_model_close(ponder_model *m);
 PONDER_API size_t ponder_model_vocab(const ponder_model *m);   /* token ids are below this */
 PONDER_API size_t ponder_model_context(const ponder_model *m); /* tokens of a session at most */
 
-/* ---- tokens ------------------------------------------------------------------------------------
- */
+/* ---- tokens ------------------------------------------------------------------------------------ */
 
 enum {
-    PONDER_CONTROL =
-        1,         /* control tokens written out in the text are recognised; not for foreign text */
-    PONDER_BOS = 2 /* the begin token first, if the model wants one */
+    PONDER_CONTROL = 1, /* control tokens written out in the text are recognised; not for foreign text */
+    PONDER_BOS = 2      /* the begin token first, if the model wants one */
 };
 
 /* Writes the first `cap` ids of text[0, n) and sets *count to how many there are. */
@@ -84,8 +81,7 @@ PONDER_API ponder_status ponder_detokenize(const ponder_model *m, const int32_t 
 PONDER_API ponder_status ponder_score(ponder_model *m, const int32_t *ids, size_t count,
                                       float *logprobs, ponder_error *err);
 
-/* ---- sessions ----------------------------------------------------------------------------------
- */
+/* ---- sessions ---------------------------------------------------------------------------------- */
 
 typedef struct ponder_session ponder_session;
 
@@ -106,8 +102,7 @@ PONDER_API void ponder_session_clear(ponder_session *s);
 /* Ends the ponder_generate under way in the session; without one, the next. */
 PONDER_API void ponder_session_cancel(ponder_session *s);
 
-/* ---- generation --------------------------------------------------------------------------------
- */
+/* ---- generation -------------------------------------------------------------------------------- */
 
 typedef enum ponder_kind { PONDER_REASONING = 1, PONDER_ANSWER, PONDER_TOOL_CALL } ponder_kind;
 

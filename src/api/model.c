@@ -42,7 +42,7 @@ void api_give(void *out, size_t size, const void *own, size_t own_size)
 
 static const ponder_model_options MODEL_DEFAULTS = {
     .size = sizeof MODEL_DEFAULTS,
-    .cache = PONDER_CACHE_F16,
+    .cache = PONDER_CACHE_BF16,
 };
 
 void ponder_model_options_init(ponder_model_options *o, size_t size)

@@ -3,7 +3,7 @@
  *
  * Each part of the report is a pair of functions, for people and for JSON, over the open file. */
 #include "cli/cli.h"
-#include "fmt/fmt.h"
+#include "model/model.h"
 
 #include <stdlib.h>
 
@@ -266,6 +266,53 @@ static void put_sum(json_writer *w, const struct type_sum *s)
     json_close(w, '}');
 }
 
+/* ---- memory at a context length -------------------------------------------------------------------- */
+
+static const struct {
+    const char *name;
+    enum kern_kv type;
+} CACHES[] = {{"f32", KERN_KV_F32}, {"f16", KERN_KV_F16}, {"bf16", KERN_KV_BF16}, {"q8_0", KERN_KV_Q8}};
+
+static double cache_bytes(const model_config *c, enum kern_kv t, int positions)
+{
+    return (double)size_ceil_div((size_t)positions, KERN_PAGE) * (double)model_kv_page_bytes(c, t);
+}
+
+/* A model this build cannot run has no such part; its file can be shown all the same. */
+static void print_memory(const fmt_model *m, int positions)
+{
+    model_config c;
+    ponder_error err;
+    if (model_config_read(&c, m, &err) != PONDER_OK) {
+        printf("\nmemory: not known: %s\n", err.message);
+        return;
+    }
+    if (positions <= 0) positions = c.context;
+    printf("\nmemory: the weights as in the file, and keys and values at %d positions:\n", positions);
+    for (size_t i = 0; i < COUNT_OF(CACHES); i++)
+        printf("  %-5s %10.1f MB  %8.1f KB a position\n", CACHES[i].name,
+               1e-6 * cache_bytes(&c, CACHES[i].type, positions),
+               1e-3 / KERN_PAGE * (double)model_kv_page_bytes(&c, CACHES[i].type));
+}
+
+static void put_memory(json_writer *w, const fmt_model *m, int positions)
+{
+    model_config c;
+    if (model_config_read(&c, m, NULL) != PONDER_OK) {
+        json_none(w);
+        return;
+    }
+    if (positions <= 0) positions = c.context;
+    json_open(w, '{');
+    json_key(w, "positions");
+    json_i64(w, positions);
+    for (size_t i = 0; i < COUNT_OF(CACHES); i++) {
+        json_key(w, CACHES[i].name);
+        json_i64(w, (int64_t)cache_bytes(&c, CACHES[i].type, positions));
+    }
+    json_close(w, '}');
+}
+
 /* ---- the command ----------------------------------------------------------------------------- */
 
 static void print_report(const fmt_model *m)
@@ -281,7 +328,7 @@ static void print_report(const fmt_model *m)
     print_totals(&s);
 }
 
-static void put_report(json_writer *w, const fmt_model *m)
+static void put_report(json_writer *w, const fmt_model *m, int positions)
 {
     struct sums s = sum_up(m);
     json_open(w, '{');
@@ -313,19 +360,23 @@ static void put_report(json_writer *w, const fmt_model *m)
     json_i64(w, (int64_t)s.all.elements);
     json_key(w, "tensor_bytes");
     json_i64(w, (int64_t)s.all.bytes);
+    json_key(w, "memory");
+    put_memory(w, m, positions);
     json_close(w, '}');
 }
 
 int cmd_show(int argc, char **argv)
 {
     bool as_json = false;
+    int positions = 0;
     const char *path;
     const cli_option options[] = {
+        {"ctx", 'c', CLI_INT, &positions, "N", "memory at N positions; 0: all the model was made for", 0, 1 << 24},
         {"json", 0, CLI_FLAG, &as_json, NULL, "one JSON document", 0, 0},
         {0},
     };
     const cli_command command = {
-        "show MODEL [--json]",
+        "show MODEL [--ctx N] [--json]",
         "Shows what a model file holds: metadata, tensors, sizes by type.",
         "  ponder show model.gguf\n  ponder show DeepSeek-R1/ --json | jq .types",
         options,
@@ -339,18 +390,23 @@ int cmd_show(int argc, char **argv)
     }
     ponder_error err;
     fmt_model *m;
-    if (fmt_open(&m, path, &err) != PONDER_OK) return cli_fail("show", &err);
+    char *found;
+    if (cli_find_model(&found, path, &err) != PONDER_OK) return cli_fail("show", &err);
+    ponder_status st = fmt_open(&m, found, &err);
+    free(found);
+    if (st != PONDER_OK) return cli_fail("show", &err);
     status = CLI_DONE;
     if (as_json) {
         buf out = {0};
         json_writer w = {&out, false};
-        put_report(&w, m);
+        put_report(&w, m, positions);
         buf_add_char(&out, '\n');
         if (!out.failed) fwrite(out.p, 1, out.n, stdout);
         else status = CLI_FAILED, fprintf(stderr, "ponder show: out of memory\n");
         buf_free(&out);
     } else {
         print_report(m);
+        print_memory(m, positions);
     }
     fmt_close(m);
     return status;

@@ -1,7 +1,7 @@
 /* Products of byte formats with AVX2: tiles over expanded steps. The integers are the same as with
  * VNNI and so are the float operations.
  * SPDX-License-Identifier: MIT */
-#include "kern/expand.h"
+#include "kern/expand_mul.h"
 
 #include <immintrin.h>
 

@@ -1,6 +1,6 @@
 /* Products of byte formats with AVX-512 VNNI: tiles over expanded steps.
  * SPDX-License-Identifier: MIT */
-#include "kern/expand.h"
+#include "kern/expand_mul.h"
 
 #include <immintrin.h>
 
