@@ -134,7 +134,7 @@ static void scores_are_the_models_own(void **state)
     model_kv kv;
     model_step *step;
     for (size_t i = 0; i < COUNT_OF(pages); i++) pages[i] = (uint32_t)i;
-    check_ok(model_kv_open(&kv, model_config_of(both.y.m), KERN_KV_F16, COUNT_OF(pages), &err));
+    check_ok(model_kv_open(&kv, model_config_of(both.y.m), KERN_KV_BF16, COUNT_OF(pages), &err));
     check_ok(model_step_open(&step, both.y.m, both.y.pool, SCORED, &err));
     model_span span = {.ids = ids, .n = SCORED, .pages = pages, .want = 2, .logits = logits};
     check_ok(model_forward(step, both.y.m, &kv, &span, 1, &err));
