@@ -1,8 +1,7 @@
 /* ponder bench: how fast a model runs here, and how near that is to what the machine can do.
  * SPDX-License-Identifier: MIT */
-#include "cli/cli.h"
+#include "cli/model_arg.h"
 #include "json/json.h"
-#include "model/model.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -33,13 +32,13 @@ static void add(stats *s, double v)
 }
 
 typedef struct bench {
-    int prompt, gen, batch, runs, threads, depth;
-    const char *kv_name, *cpu_name;
+    int prompt, gen, batch, runs, depth;
+    model_arg_options options;
     bool json;
-    enum kern_kv kv_type;
 
-    pool *pool;
-    model *m;
+    model_arg arg;
+    const model *m;
+    int threads;
     model_step *step;
     model_kv kv;
     uint32_t *pages;   /* [batch, pages_each] */
@@ -47,7 +46,6 @@ typedef struct bench {
     int32_t *ids;
     float *logits;
     uint8_t *block;    /* READ_BYTES to read */
-    double load_s;
     size_t resident;   /* bytes, before the memory that is read for measuring */
 
     stats prompt_tps, decode_tps, read_gbps, int8_gops, bf16_gflops;
@@ -73,7 +71,7 @@ static double burn_rate(bench *b, double (*fn)(size_t))
     struct burn j = {.b = b, .fn = fn, .rounds = 20000};
     double start = clock_seconds();
     do {
-        pool_run(b->pool, 16 * (size_t)b->threads, 1, burn_part, &j);
+        pool_run(b->arg.pool, 16 * (size_t)b->threads, 1, burn_part, &j);
     } while (clock_seconds() - start < 0.05);
     double total = 0;
     for (int i = 0; i < 256; i++) total += j.done[i];
@@ -91,7 +89,7 @@ static void measure_limits(bench *b)
     const kern *k = model_kern(b->m);
     struct burn j = {.b = b};
     double start = clock_seconds();
-    pool_run(b->pool, READ_BYTES, 1 << 20, read_part, &j);
+    pool_run(b->arg.pool, READ_BYTES, 1 << 20, read_part, &j);
     add(&b->read_gbps, 1e-9 * READ_BYTES / (clock_seconds() - start));
     add(&b->int8_gops, burn_rate(b, k->burn_int8));
     add(&b->bf16_gflops, burn_rate(b, k->burn_bf16));
@@ -142,35 +140,15 @@ static ponder_status run_once(bench *b, bool warm_up, ponder_error *err)
 
 static ponder_status setup(bench *b, const char *path, ponder_error *err)
 {
-    unsigned mask;
-    if (!cpu_mask_by_name(&mask, b->cpu_name))
-        return err_set(err, PONDER_EARG, "--cpu \"%s\": use ref, avx2, avx512, avx512_vnni, avx512_bf16 or native", b->cpu_name);
-    static const char *const KV[] = {"f32", "f16", "bf16", "q8_0"};
-    size_t kv = 0;
-    while (kv < COUNT_OF(KV) && strcmp(KV[kv], b->kv_name)) kv++;
-    if (kv == COUNT_OF(KV)) return err_set(err, PONDER_EARG, "--kv \"%s\": use f32, f16, bf16 or q8_0", b->kv_name);
-    b->kv_type = (enum kern_kv)kv;
-
-    double start = clock_seconds();
-    TRY(pool_open(&b->pool, b->threads, err));
-    char *found;
-    TRY(cli_find_model(&found, path, err));
-    fmt_model *file;
-    ponder_status st = fmt_open(&file, found, err);
-    free(found);
-    TRY(st);
-    model_options opt = {.cpu_mask = mask, .pool = b->pool};
-    st = model_open(&b->m, file, &opt, err);
-    fmt_close(file);
-    TRY(st);
-    b->load_s = clock_seconds() - start;
-
+    TRY(model_arg_open(&b->arg, path, &b->options, err));
+    b->m = b->arg.m;
+    b->threads = pool_threads(b->arg.pool);
     const model_config *c = model_config_of(b->m);
     size_t longest = (size_t)(b->depth + (b->prompt > b->gen ? b->prompt : b->gen)) + 1;
     b->pages_each = size_ceil_div(longest, KERN_PAGE);
     size_t pages = b->pages_each * (size_t)b->batch;
-    TRY(model_kv_open(&b->kv, c, b->kv_type, pages, err));
-    TRY(model_step_open(&b->step, b->m, b->pool, CHUNK, err));
+    TRY(model_kv_open(&b->kv, c, b->arg.kv, pages, err));
+    TRY(model_step_open(&b->step, b->m, b->arg.pool, CHUNK, err));
     b->pages = calloc(pages, sizeof *b->pages);
     b->ids = calloc((size_t)b->batch * CHUNK, sizeof *b->ids);
     b->logits = calloc((size_t)b->batch * (size_t)c->vocab, sizeof *b->logits);
@@ -183,8 +161,7 @@ static void teardown(bench *b)
 {
     model_step_close(b->step);
     model_kv_close(&b->kv);
-    model_close(b->m);
-    pool_close(b->pool);
+    model_arg_close(&b->arg);
     mem_unmap(b->block, READ_BYTES);
     free(b->pages);
     free(b->ids);
@@ -218,8 +195,8 @@ static costs count_costs(bench *b)
 {
     costs k = {0};
     double weights, kv;
-    model_token_cost(b->m, (size_t)(b->depth + b->gen / 2), &k.weight_bytes, &k.kv_bytes, &k.macs, b->kv_type);
-    model_token_cost(b->m, (size_t)(b->depth + b->prompt / 2), &weights, &kv, &k.prompt_macs, b->kv_type);
+    model_token_cost(b->m, (size_t)(b->depth + b->gen / 2), &k.weight_bytes, &k.kv_bytes, &k.macs, b->arg.kv);
+    model_token_cost(b->m, (size_t)(b->depth + b->prompt / 2), &weights, &kv, &k.prompt_macs, b->arg.kv);
     const model_config *c = model_config_of(b->m);
     if (b->prompt > 0) /* the head is computed for the last token only */
         k.prompt_macs -= (double)c->vocab * c->width * (b->prompt - 1) / b->prompt;
@@ -239,12 +216,12 @@ static void print_json(bench *b, const costs *k)
     json_key(&w, "threads"), json_i64(&w, b->threads);
     json_key(&w, "batch"), json_i64(&w, b->batch);
     json_key(&w, "depth"), json_i64(&w, b->depth);
-    json_key(&w, "kv"), json_text(&w, str_of(b->kv_name));
+    json_key(&w, "kv"), json_text(&w, str_of(b->arg.kv_name));
     json_key(&w, "prompt"), json_i64(&w, b->prompt);
     json_key(&w, "gen"), json_i64(&w, b->gen);
     json_stats(&w, "prompt_tps", &b->prompt_tps);
     json_stats(&w, "decode_tps", &b->decode_tps);
-    json_key(&w, "load_ms"), json_f64(&w, 1e3 * b->load_s);
+    json_key(&w, "load_ms"), json_f64(&w, b->arg.load_ms);
     json_key(&w, "weight_bytes"), json_i64(&w, (int64_t)model_weight_bytes(b->m));
     json_key(&w, "resident_bytes"), json_i64(&w, (int64_t)b->resident);
     json_key(&w, "token_bytes"), json_f64(&w, k->weight_bytes + k->kv_bytes);
@@ -274,7 +251,7 @@ static void print_stats(const char *label, stats *s, double limit, const char *o
 static void print_text(bench *b, const costs *k)
 {
     printf("%s, %s, %d threads, kv %s, load %.0f ms, resident %.2f GB\n", model_config_of(b->m)->name,
-           cpu_level_name(model_kern(b->m)->cpu), b->threads, b->kv_name, 1e3 * b->load_s,
+           cpu_level_name(model_kern(b->m)->cpu), b->threads, b->arg.kv_name, b->arg.load_ms,
            1e-9 * (double)b->resident);
     printf("limits   %.1f GB/s read, %.0f Gop/s int8, %.0f GFLOP/s bf16 (medians between the runs)\n",
            median(&b->read_gbps), median(&b->int8_gops), median(&b->bf16_gflops));
@@ -303,17 +280,15 @@ static ponder_status run_all(bench *b, const char *path, ponder_error *err)
 
 int cmd_bench(int argc, char **argv)
 {
-    bench b = {.prompt = 512, .gen = 128, .batch = 1, .runs = 5, .threads = cpu_cores(), .kv_name = "bf16",
-               .cpu_name = "native"};
+    bench b = {.prompt = 512, .gen = 128, .batch = 1, .runs = 5,
+               .options = {.cpu = "native", .quiet = true}};
     const cli_option options[] = {
         {"prompt", 'p', CLI_INT, &b.prompt, "N", "prompt tokens to process", 0, 1 << 20},
         {"gen", 'n', CLI_INT, &b.gen, "N", "tokens to generate", 0, 1 << 20},
         {"batch", 'b', CLI_INT, &b.batch, "N", "sequences that decode together", 1, 256},
         {"depth", 'd', CLI_INT, &b.depth, "N", "positions already in the context", 0, 1 << 20},
         {"runs", 'r', CLI_INT, &b.runs, "N", "runs; medians are reported", 1, MAX_RUNS},
-        {"threads", 't', CLI_INT, &b.threads, "N", "threads", 1, 256},
-        {"kv", 0, CLI_TEXT, &b.kv_name, "TYPE", "keys and values: f32, f16, bf16, q8_0", 0, 0},
-        {"cpu", 0, CLI_TEXT, &b.cpu_name, "LEVEL", "instruction set: ref, avx2, ..., native", 0, 0},
+        MODEL_ARG_ROWS(&b.options),
         {"json", 0, CLI_FLAG, &b.json, NULL, "one JSON document", 0, 0},
         {0},
     };
@@ -326,10 +301,6 @@ int cmd_bench(int argc, char **argv)
     const char *args[1];
     int status = cli_parse(&command, argc, argv, args);
     if (status >= 0) return status;
-    if (!args[0]) {
-        fprintf(stderr, "ponder bench: which model? give a .gguf file or a model directory\n");
-        return CLI_USAGE;
-    }
     ponder_error err = {0};
     ponder_status st = run_all(&b, args[0], &err);
     if (st == PONDER_OK) {

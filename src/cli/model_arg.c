@@ -6,11 +6,12 @@
 #include <strings.h>
 #include <unistd.h>
 
+static const char *const KV_NAMES[KERN_KVS] = {"f32", "f16", "bf16", "q8_0"};
+
 static ponder_status kv_by_name(enum kern_kv *out, const char *name, ponder_error *err)
 {
-    static const char *const NAMES[KERN_KVS] = {"f32", "f16", "bf16", "q8_0"};
     for (int i = 0; i < KERN_KVS; i++)
-        if (!strcasecmp(name, NAMES[i])) return *out = (enum kern_kv)i, PONDER_OK;
+        if (!strcasecmp(name, KV_NAMES[i])) return *out = (enum kern_kv)i, PONDER_OK;
     return err_set(err, PONDER_EARG, "--kv \"%s\": use f32, f16, bf16 or q8_0", name);
 }
 
@@ -32,6 +33,7 @@ static ponder_status open_file(model_arg *a, const char *path, const model_optio
     ponder_status st = tokenizer_from_model(&a->t, file, err);
     a->kv = kv_of(file);
     if (st == PONDER_OK && kv) st = kv_by_name(&a->kv, kv, err);
+    a->kv_name = KV_NAMES[a->kv];
     if (st == PONDER_OK) st = model_open(&a->m, file, mo, err);
     fmt_close(file);
     return st;
@@ -53,6 +55,9 @@ ponder_status model_arg_open(model_arg *out, const char *arg, const model_arg_op
     if (!cpu_mask_by_name(&mo.cpu_mask, o->cpu))
         return err_set(err, PONDER_EARG,
                        "--cpu \"%s\": use ref, avx2, avx512, avx512_vnni or native", o->cpu);
+    mo.mla_expanded_prefill = o->mla && !strcmp(o->mla, "expanded");
+    if (o->mla && !mo.mla_expanded_prefill && strcmp(o->mla, "absorbed"))
+        return err_set(err, PONDER_EARG, "--mla-prefill \"%s\": use absorbed or expanded", o->mla);
     TRY(cli_find_model(&path, arg, err));
     ponder_status st = pool_open(&out->pool, o->threads ? o->threads : cpu_cores(), err);
     mo.pool = out->pool;

@@ -12,22 +12,25 @@ typedef struct model_arg_options {
     int threads;     /* 0: the physical cores */
     const char *cpu; /* level by name */
     const char *kv;  /* type of keys and values by name; NULL: what suits the weights */
+    const char *mla; /* how latent attention takes a prompt: NULL or "absorbed", or "expanded" */
     bool quiet;      /* no progress while loading */
 } model_arg_options;
 
 /* The rows of an option table for o. */
+/* clang-format off */
 #define MODEL_ARG_ROWS(o)                                                                           \
     {"threads", 't', CLI_INT, &(o)->threads, "N", "threads; 0: the physical cores", 0, 256},        \
-        {"cpu", 0, CLI_TEXT, &(o)->cpu, "LEVEL", "ref, avx2, avx512, avx512_vnni or native", 0, 0}, \
-    {                                                                                               \
-        "kv", 0, CLI_TEXT, &(o)->kv, "TYPE", "keys and values as f32, f16, bf16 or q8_0", 0, 0      \
-    }
+    {"cpu", 0, CLI_TEXT, &(o)->cpu, "LEVEL", "ref, avx2, avx512, avx512_vnni or native", 0, 0},     \
+    {"kv", 0, CLI_TEXT, &(o)->kv, "TYPE", "keys and values as f32, f16, bf16 or q8_0", 0, 0},       \
+    {"mla-prefill", 0, CLI_TEXT, &(o)->mla, "FORM", "absorbed, or expanded: other roundings", 0, 0}
+/* clang-format on */
 
 typedef struct model_arg {
     pool *pool;
     model *m;
     tokenizer *t;
     enum kern_kv kv;
+    const char *kv_name;
     double load_ms;
 } model_arg;
 
