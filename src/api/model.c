@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: MIT */
 #include "api/api_int.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 enum { STRUCT_LIMIT = 4096, SCORE_CHUNK = 32 };
@@ -179,8 +178,7 @@ static ponder_status score_all(scorer *s, const ponder_model *m, const int32_t *
         TRY(model_forward(s->step, m->model, &s->kv, &span, 1, err));
         for (size_t i = 0; i < n; i++) {
             const float *row = s->logits + i * vocab;
-            float top = k->max(row, vocab);
-            double norm = (double)top + log(k->sum_exp(row, vocab, top));
+            double norm = ops_log_sum_exp(k, row, vocab, NULL);
             logprobs[at + i] = (float)((double)row[ids[at + i + 1]] - norm);
         }
     }

@@ -5,7 +5,6 @@
 #include "json/json.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 
 enum { LINE_BYTES = 64 << 20 };
@@ -107,8 +106,7 @@ static void score(const struct scorer *s, const float *x, int64_t next, json_wri
 {
     const kern *k = model_kern(s->model);
     size_t vocab = (size_t)model_config_of(s->model)->vocab;
-    float top = k->max(x, vocab);
-    double norm = (double)top + log(k->sum_exp(x, vocab, top));
+    double norm = ops_log_sum_exp(k, x, vocab, NULL);
     if (next >= 0) json_f64(probs, (double)x[next] - norm);
     if (!s->opt->top) return;
     size_t n = size_min((size_t)s->opt->top, vocab);

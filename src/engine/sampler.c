@@ -263,10 +263,9 @@ bool sampler_pick(sampler *s, const kern *k, const float *logits, size_t n,
                   const engine_sampling *o, const history *h, engine_bias nudge, double u,
                   picked *out)
 {
-    float top = k->max(logits, n);
-    double total = isfinite(top) ? k->sum_exp(logits, n, top) : 0;
-    if (!(total > 0) || !isfinite(total)) return false;
-    double log_total = (double)top + log(total), p = 1;
+    float top;
+    double log_total = ops_log_sum_exp(k, logits, n, &top), p = 1;
+    if (!isfinite(log_total)) return false;
 
     const float *x = logits;
     bool changed = history_wanted(o) || o->n_bias || nudge.bias != 0;

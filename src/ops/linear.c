@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: MIT */
 #include "ops/ops_int.h"
 
+#include <math.h>
+
 struct prepare {
     const kern *k;
     const ops_input *in;
@@ -115,4 +117,11 @@ void ops_heads(ops *o, const ops_weight *w, const float *x, size_t ldx, size_t l
         ops_run_jobs(o, jobs, H);
     }
     arena_reset(o->scratch, mark);
+}
+
+double ops_log_sum_exp(const kern *k, const float *x, size_t n, float *top)
+{
+    float max = k->max(x, n);
+    if (top) *top = max;
+    return isfinite(max) ? (double)max + log(k->sum_exp(x, n, max)) : (double)max;
 }

@@ -98,6 +98,10 @@ void ops_linear(ops *o, const ops_input *in, size_t T, const ops_product *p, siz
 void ops_heads(ops *o, const ops_weight *w, const float *x, size_t ldx, size_t ldxh, size_t T,
                float *y, size_t ldy, size_t ldyh);
 
+/* log sum exp(x): what a log-probability is x[i] minus of, the same bits wherever a model is sampled or
+ * scored. *top is the largest x (may be NULL). Not finite when the logits are no numbers. */
+double ops_log_sum_exp(const kern *k, const float *x, size_t n, float *top);
+
 /* ---- mixture of experts --------------------------------------------------------------------- */
 
 typedef struct ops_moe {
