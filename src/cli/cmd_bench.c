@@ -281,7 +281,7 @@ static ponder_status run_all(bench *b, const char *path, ponder_error *err)
 int cmd_bench(int argc, char **argv)
 {
     bench b = {.prompt = 512, .gen = 128, .batch = 1, .runs = 5,
-               .options = {.cpu = "native", .quiet = true}};
+               .options = {.cpu = "native", .quiet = true, .ids_only = true}};
     const cli_option options[] = {
         {"prompt", 'p', CLI_INT, &b.prompt, "N", "prompt tokens to process", 0, 1 << 20},
         {"gen", 'n', CLI_INT, &b.gen, "N", "tokens to generate", 0, 1 << 20},

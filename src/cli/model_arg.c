@@ -26,13 +26,13 @@ static enum kern_kv kv_of(const fmt_model *file)
 }
 
 static ponder_status open_file(model_arg *a, const char *path, const model_options *mo,
-                               const char *kv, ponder_error *err)
+                               const model_arg_options *o, ponder_error *err)
 {
     fmt_model *file;
     TRY(fmt_open(&file, path, err));
-    ponder_status st = tokenizer_from_model(&a->t, file, err);
+    ponder_status st = o->ids_only ? PONDER_OK : tokenizer_from_model(&a->t, file, err);
     a->kv = kv_of(file);
-    if (st == PONDER_OK && kv) st = kv_by_name(&a->kv, kv, err);
+    if (st == PONDER_OK && o->kv) st = kv_by_name(&a->kv, o->kv, err);
     a->kv_name = KV_NAMES[a->kv];
     if (st == PONDER_OK) st = model_open(&a->m, file, mo, err);
     fmt_close(file);
@@ -62,7 +62,7 @@ ponder_status model_arg_open(model_arg *out, const char *arg, const model_arg_op
     ponder_status st = pool_open(&out->pool, o->threads ? o->threads : cpu_cores(), err);
     mo.pool = out->pool;
     mo.progress = &bar;
-    if (st == PONDER_OK) st = open_file(out, path, &mo, o->kv, err);
+    if (st == PONDER_OK) st = open_file(out, path, &mo, o, err);
     free(path);
     out->load_ms = (double)(clock_ns() - start) * 1e-6;
     return st;

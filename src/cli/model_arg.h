@@ -14,6 +14,7 @@ typedef struct model_arg_options {
     const char *kv;  /* type of keys and values by name; NULL: what suits the weights */
     const char *mla; /* how latent attention takes a prompt: NULL or "absorbed", or "expanded" */
     bool quiet;      /* no progress while loading */
+    bool ids_only;   /* the command deals in ids: no tokenizer is opened */
 } model_arg_options;
 
 /* The rows of an option table for o. */
