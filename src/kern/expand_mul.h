@@ -68,13 +68,13 @@ static void direct_mul_b(const kern_mm_args *a, size_t block_bytes, direct_b_fn 
     }
 }
 
-/* While a group of rows is computed, its share of the next step comes near: groups [at, at + GROUP) of
- * `rows` bring as much of `bytes`. */
-enum { GROUP = 12 };
+/* While a group of rows is computed, its share of the next step comes near: rows [at, at + group) of
+ * `rows` bring as much of `bytes`. Small groups keep memory busy; eight shares of a step are enough. */
+INLINE size_t group_of(size_t rows) { return size_max(6, rows / 48 * 6); }
 
-INLINE void bring(const uint8_t *p, size_t bytes, size_t at, size_t rows)
+INLINE void bring(const uint8_t *p, size_t bytes, size_t at, size_t group, size_t rows)
 {
-    const size_t groups = size_ceil_div(rows, GROUP), g = at / GROUP;
+    const size_t groups = size_ceil_div(rows, group), g = at / group;
     for (size_t i = bytes * g / groups & ~(size_t)63; i < bytes * (g + 1) / groups; i += 64) __builtin_prefetch(p + i);
 }
 
@@ -88,16 +88,16 @@ static void expand_mul_k(const kern_mm_args *a, size_t block_bytes, expand_k_fn 
         /* A lone last panel is computed twice and stored once. */
         const uint8_t *w1 = n + KERN_ROWS < a->N ? w0 + panel_bytes : w0;
         for (size_t m = 0; m < a->M; m += CHUNK) {
-            const size_t rows = size_min(CHUNK, a->M - m);
+            const size_t rows = size_min(CHUNK, a->M - m), group = group_of(rows);
             const kern_q8k *x = (const kern_q8k *)a->x + a->first + m;
             memset(acc, 0, rows * sizeof *acc);
             for (size_t b = 0; b < blocks; b++, x += a->rows) {
                 expand(&s, 0, w0 + b * block_bytes);
                 expand(&s, 1, w1 + b * block_bytes);
-                for (size_t i = 0; i < rows; i += GROUP) {
-                    bring(w0 + (b + 1) * block_bytes, block_bytes, i, rows);
-                    bring(w1 + (b + 1) * block_bytes, block_bytes, i, rows);
-                    tiles(acc + i, &s, x + i, size_min(GROUP, rows - i));
+                for (size_t i = 0; i < rows; i += group) {
+                    bring(w0 + (b + 1) * block_bytes, block_bytes, i, group, rows);
+                    bring(w1 + (b + 1) * block_bytes, block_bytes, i, group, rows);
+                    tiles(acc + i, &s, x + i, size_min(group, rows - i));
                 }
             }
             store_sums(a, m, n, acc, rows);
@@ -114,7 +114,7 @@ static void expand_mul_b(const kern_mm_args *a, size_t block_bytes, expand_b_fn 
         const uint8_t *w0 = (const uint8_t *)a->w + n / KERN_ROWS * panel_bytes;
         const uint8_t *w1 = n + KERN_ROWS < a->N ? w0 + panel_bytes : w0;
         for (size_t m = 0; m < a->M; m += CHUNK) {
-            const size_t rows = size_min(CHUNK, a->M - m);
+            const size_t rows = size_min(CHUNK, a->M - m), group = group_of(rows);
             memset(acc, 0, rows * sizeof *acc);
             for (size_t b = 0; b < blocks; b += STEP_BLOCKS) {
                 const size_t n_blocks = size_min(STEP_BLOCKS, blocks - b);
@@ -123,10 +123,10 @@ static void expand_mul_b(const kern_mm_args *a, size_t block_bytes, expand_b_fn 
                     expand(&s, 1, (int)i, w1 + (b + i) * block_bytes);
                 }
                 const kern_q8 *x = (const kern_q8 *)a->x + b * a->rows + a->first + m;
-                for (size_t i = 0; i < rows; i += GROUP) {
-                    bring(w0 + (b + STEP_BLOCKS) * block_bytes, STEP_BLOCKS * block_bytes, i, rows);
-                    bring(w1 + (b + STEP_BLOCKS) * block_bytes, STEP_BLOCKS * block_bytes, i, rows);
-                    tiles(acc + i, &s, x + i, a->rows, n_blocks, size_min(GROUP, rows - i), offset);
+                for (size_t i = 0; i < rows; i += group) {
+                    bring(w0 + (b + STEP_BLOCKS) * block_bytes, STEP_BLOCKS * block_bytes, i, group, rows);
+                    bring(w1 + (b + STEP_BLOCKS) * block_bytes, STEP_BLOCKS * block_bytes, i, group, rows);
+                    tiles(acc + i, &s, x + i, a->rows, n_blocks, size_min(group, rows - i), offset);
                 }
             }
             store_sums(a, m, n, acc, rows);
