@@ -29,7 +29,8 @@ ALLFLAGS = -std=c17 $(WARN) $(OPT_$(MODE)) -fPIC -fvisibility=hidden -ffp-contra
            -fno-math-errno -fno-trapping-math -pthread \
            $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all) $(LIB_CFLAGS) $(CFLAGS)
 CLI_LDLIBS := $(shell pkg-config --libs $(CLI_LIBS) 2>/dev/null)
-LDLIBS = $(LIB_LDLIBS) -lm -pthread
+ALGEBRA := -lcalcium -lantic -lflint-arb -lflint -lmpfr -lgmp
+LDLIBS = $(LIB_LDLIBS) $(ALGEBRA) -lm -pthread
 
 # ---- what is built ------------------------------------------------------------------------------
 
@@ -37,7 +38,7 @@ ARCH := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
 KARCH := $(if $(filter x86_64,$(ARCH)),x86)$(if $(filter aarch64,$(ARCH)),arm)
 MODULES := $(shell sed -n 's/^\([a-z]*\):.*/\1/p' src/LAYERS)
 SRC := $(foreach m,$(filter-out cli,$(MODULES)),$(wildcard src/$(m)/*.c)) \
-       $(wildcard src/kern/ref/*.c) $(if $(KARCH),$(wildcard src/kern/$(KARCH)/*.c))
+       $(wildcard src/reward/*/*.c) $(wildcard src/kern/ref/*.c) $(if $(KARCH),$(wildcard src/kern/$(KARCH)/*.c))
 OBJ := $(SRC:%.c=$(B)/%.o)
 CLI_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard src/cli/*.c))
 

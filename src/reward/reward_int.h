@@ -1,0 +1,11 @@
+/* reward_int: the verifiers behind reward_kinds. Each is in kind_NAME.c or task/, says in one line
+ * what it accepts, and gives a static reason either way.
+ * SPDX-License-Identifier: MIT */
+#ifndef REWARD_INT_H
+#define REWARD_INT_H
+
+#include "reward/reward.h"
+
+reward_kind_fn kind_math, kind_exact;
+
+#endif
