@@ -3,7 +3,6 @@
 #include "cli/run.h"
 #include "json/json.h"
 
-#include <errno.h>
 #include <histedit.h>
 #include <locale.h>
 #include <stdlib.h>
@@ -26,6 +25,7 @@ typedef struct chat {
     bool folded, tty;
     /* line editing; NULL where stdin is no terminal */
     EditLine *edit;
+    bool pressed; /* Ctrl-C, which is a key while a line is edited */
     History *lines;
     buf history_path;
     char *line; /* of getline */
@@ -219,6 +219,24 @@ static void open_history(chat *c)
     if (!c->history_path.failed) history(c->lines, &ev, H_LOAD, c->history_path.p);
 }
 
+static unsigned char interrupt_key(EditLine *edit, int key)
+{
+    (void)key;
+    chat *c;
+    el_get(edit, EL_CLIENTDATA, &c);
+    c->pressed = true;
+    return CC_EOF;
+}
+
+/* As a signal, Ctrl-C could come between a look at the flag and the read that it should end. */
+static void make_interrupt_a_key(chat *c)
+{
+    el_set(c->edit, EL_CLIENTDATA, c);
+    el_set(c->edit, EL_SETTY, "-d", "intr=", NULL);
+    el_set(c->edit, EL_ADDFN, "interrupt-line", "leave the line", interrupt_key);
+    el_set(c->edit, EL_BIND, "^C", "interrupt-line", NULL);
+}
+
 static void open_editor(chat *c)
 {
     c->tty = isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
@@ -231,6 +249,7 @@ static void open_editor(chat *c)
     el_set(c->edit, EL_SIGNAL, 0);
     open_history(c);
     el_source(c->edit, NULL);
+    make_interrupt_a_key(c);
 }
 
 static void close_editor(chat *c)
@@ -244,10 +263,9 @@ static void close_editor(chat *c)
     free(c->line);
 }
 
-/* A line without its newline, or NULL at the end and (errno EINTR) on Ctrl-C. */
+/* A line without its newline, or NULL at the end and on Ctrl-C. */
 static const char *read_piece(chat *c, size_t *n)
 {
-    errno = 0;
     if (c->edit) {
         int count;
         const char *line = el_gets(c->edit, &count);
@@ -274,7 +292,11 @@ static enum input read_line(chat *c, buf *line)
     while (more) {
         size_t n = 0;
         const char *piece = read_piece(c, &n);
-        if (!piece) return run_interrupted() ? INPUT_INTERRUPT : INPUT_END;
+        if (!piece) {
+            bool stop = run_interrupted() || c->pressed;
+            c->pressed = false;
+            return stop ? INPUT_INTERRUPT : INPUT_END;
+        }
         more = n && piece[n - 1] == '\\';
         buf_add(line, piece, n - more);
         if (more) buf_add_char(line, '\n');
