@@ -51,6 +51,8 @@ typedef struct reward_kind {
     reward_kind_fn *equal;
 } reward_kind;
 extern const reward_kind reward_kinds[]; /* ends with name NULL */
+/* NULL when there is no such kind. Empty: math. */
+const reward_kind *reward_kind_find(str name);
 
 /* EARG for an unknown kind, EFORMAT for a puzzle that lacks what its kind needs; a bad prediction
  * is a verdict, never an error. Code is judged by reward/code.h. */

@@ -28,7 +28,7 @@ bool reward_form_by_name(enum reward_form *out, str name)
     return false;
 }
 
-static const reward_kind *find(str name)
+const reward_kind *reward_kind_find(str name)
 {
     if (name.n == 0) return &reward_kinds[0];
     for (const reward_kind *k = reward_kinds; k->name; k++)
@@ -40,7 +40,7 @@ ponder_status reward_verify(reward_verdict *out, const reward_question *q, str p
                             enum reward_form form, ponder_error *err)
 {
     *out = (reward_verdict){.reason = "no answer"};
-    const reward_kind *k = find(q->kind);
+    const reward_kind *k = reward_kind_find(q->kind);
     if (!k)
         return err_set(err, PONDER_EARG, "no verifier \"%.*s\"; `ponder verify --help` lists them",
                        STR_ARG(q->kind));
