@@ -11,7 +11,8 @@ enum { PROMPT_BYTES = 256 << 20 };
 struct options {
     model_arg_options model;
     const char *prompt, *file, *system, *think;
-    int max, context, top_k, budget, loop;
+    const char *verify;
+    int max, context, top_k, budget, loop, votes, best_of;
     double temp, top_p, min_p, repetition, presence, frequency;
     uint64_t seed;
     cli_texts stop;
@@ -101,17 +102,10 @@ static void print_json(const run_answer *a, double load_ms)
     buf_free(&out);
 }
 
-static int answer_once(engine *e, const model_arg *m, const run_settings *s,
-                       const struct options *o, const buf *prompt)
+static int answer_one(engine *e, const model_arg *m, const run_settings *s,
+                      const struct options *o, const chat_message *messages, size_t n)
 {
     ponder_error err;
-    chat_message messages[2];
-    size_t n = 0;
-    if (o->system)
-        messages[n++] = (chat_message){
-            .role = STR("system"), .content = str_of(o->system), .has_content = true};
-    messages[n++] =
-        (chat_message){.role = STR("user"), .content = buf_str(prompt), .has_content = true};
     run_answer a = run_answer_new();
     a.show_text = !o->json;
     a.show_thoughts = !o->json && !o->quiet;
@@ -126,6 +120,40 @@ static int answer_once(engine *e, const model_arg *m, const run_settings *s,
     return cancelled ? CLI_INTERRUPTED : CLI_DONE;
 }
 
+static size_t answers_wanted(const struct options *o)
+{
+    return (size_t)(o->votes > o->best_of ? o->votes : o->best_of);
+}
+
+static int answer_prompt(engine *e, const model_arg *m, const run_settings *s,
+                         const struct options *o, const buf *prompt)
+{
+    chat_message messages[2];
+    size_t n = 0;
+    if (o->system)
+        messages[n++] = (chat_message){
+            .role = STR("system"), .content = str_of(o->system), .has_content = true};
+    messages[n++] =
+        (chat_message){.role = STR("user"), .content = buf_str(prompt), .has_content = true};
+    if (!answers_wanted(o)) return answer_one(e, m, s, o, messages, n);
+    run_many how = {answers_wanted(o), o->verify, o->json, o->quiet};
+    return run_several(&how, e, m, s, messages, n);
+}
+
+/* Options that only make sense together. */
+static ponder_status check_options(const struct options *o, ponder_error *err)
+{
+    bool prompt = o->prompt || o->file;
+    if (o->votes && o->best_of) return err_set(err, PONDER_EARG, "--votes or --best-of, not both");
+    if (!o->best_of != !o->verify)
+        return err_set(err, PONDER_EARG,
+                       "--best-of needs --verify ROW, and the other way round; to let the answers "
+                       "vote use --votes");
+    if (answers_wanted(o) && !prompt)
+        return err_set(err, PONDER_EARG, "several answers need a prompt: -p or -f");
+    return PONDER_OK;
+}
+
 static int run(const struct options *o, const char *arg)
 {
     ponder_error err;
@@ -134,17 +162,19 @@ static int run(const struct options *o, const char *arg)
     buf prompt = {0};
     run_settings s;
     int status = -1;
-    ponder_status st = read_prompt(&prompt, o, &err);
+    ponder_status st = check_options(o, &err);
+    if (st == PONDER_OK) st = read_prompt(&prompt, o, &err);
     if (st == PONDER_OK) st = model_arg_open(&m, arg, &o->model, &err);
     if (st == PONDER_OK) st = read_settings(&s, o, m.t, &err);
     engine_options eo = {
-        .kv = m.kv, .context = (size_t)o->context, .max_sequences = 1, .pool = m.pool};
+        .kv = m.kv, .context = (size_t)o->context,
+        .max_sequences = size_max(1, answers_wanted(o)), .pool = m.pool};
     if (st == PONDER_OK) st = engine_open(&e, m.m, m.t, &eo, &err);
     if (st != PONDER_OK) {
         status = cli_fail("run", &err);
     } else {
         run_catch_interrupts();
-        status = o->prompt || o->file ? answer_once(e, &m, &s, o, &prompt)
+        status = o->prompt || o->file ? answer_prompt(e, &m, &s, o, &prompt)
                                       : run_chat(e, &m, &s, o->system);
     }
     engine_close(e);
@@ -192,6 +222,10 @@ int cmd_run(int argc, char **argv)
         {"loop", 0, CLI_INT, &o.loop, "N", "repeating tokens that end an answer; 0: none", 0,
          INT32_MAX},
         {"ignore-eos", 0, CLI_FLAG, &o.ignore_eos, NULL, "end tokens do not end the answer", 0, 0},
+        {"votes", 0, CLI_INT, &o.votes, "K", "the answer most of K agree on", 0, 1024},
+        {"best-of", 0, CLI_INT, &o.best_of, "K", "the first of K that --verify passes", 0, 1024},
+        {"verify", 0, CLI_TEXT, &o.verify, "ROW", "what `ponder verify` takes, or a file with it", 0,
+         0},
         {"json", 0, CLI_FLAG, &o.json, NULL, "print the result as JSON", 0, 0},
         {"quiet", 'q', CLI_FLAG, &o.quiet, NULL, "only the answer", 0, 0},
         MODEL_ARG_ROWS(&o.model),
@@ -204,6 +238,7 @@ int cmd_run(int argc, char **argv)
                  "name from `ponder list`.",
         .examples =
             "  ponder run model.gguf -p 'How many primes are below 100?'\n"
+            "  ponder run model.gguf -p 'What is 17 * 23? Put the answer in a box.' --votes 16\n"
             "  ponder run model.gguf -f paper.txt -p 'Summarise this.' --think-budget 2000 --json",
         .options = options,
         .max_args = 1,

@@ -41,10 +41,29 @@ void run_answer_free(run_answer *a);
  */
 ponder_status run_one(run_answer *a, engine *e, const model_arg *m, const run_settings *s,
                       const chat_message *messages, size_t n, ponder_error *err);
+/* The parts of run_one: any number of choices, whose events go to `event`; takes one event into a
+ * run_answer; the error of a finished answer, if it is one. */
+ponder_status run_ask(engine *e, const model_arg *m, const run_settings *s,
+                      const chat_message *messages, size_t n, size_t choices,
+                      engine_event_fn *event, void *user, ponder_error *err);
+void run_on_event(void *user, const engine_event *ev);
+ponder_status run_check(const run_answer *a, ponder_error *err);
+/* Writes model output; on a terminal without control characters. */
+void run_put(FILE *out, str s, bool tty);
 /* What a person should know of an answer that did not simply end; NULL: nothing. */
 const char *run_remark(const run_answer *a);
 double run_prompt_tps(const run_answer *a);
 double run_decode_tps(const run_answer *a);
+
+/* Several answers to one question: the one most agree on, or the first that a verifier passes. */
+typedef struct run_many {
+    size_t k;
+    const char *verify; /* a row as `ponder verify` takes it, or a file with one; NULL: vote */
+    bool json, quiet;
+} run_many;
+/* Prints the answer; returns an exit status: 1 where a verifier passed none. */
+int run_several(const run_many *how, engine *e, const model_arg *m, const run_settings *s,
+                const chat_message *messages, size_t n);
 
 /* Ctrl-C from here on sets a flag. run_interrupted tells of it and clears it. */
 void run_catch_interrupts(void);

@@ -46,7 +46,7 @@ void run_answer_free(run_answer *a)
 
 /* What a model writes must not steer a terminal: control characters (C0, DEL, C1) are shown as
  * such. */
-static void put(FILE *out, str s, bool tty)
+void run_put(FILE *out, str s, bool tty)
 {
     size_t from = 0;
     for (size_t i = 0; tty && i < s.n; i++) {
@@ -87,16 +87,16 @@ static void on_text(run_answer *a, const engine_event *ev)
         buf_add_str(&a->reasoning, ev->text);
         if (a->show_thoughts && a->shown != CHAT_REASONING && a->note_tty) fputs("\033[2m", stderr);
         a->shown = CHAT_REASONING;
-        if (a->show_thoughts) put(stderr, ev->text, a->note_tty), fflush(stderr);
+        if (a->show_thoughts) run_put(stderr, ev->text, a->note_tty), fflush(stderr);
         return;
     }
     end_thoughts(a);
     a->shown = CHAT_ANSWER;
     buf_add_str(&a->text, ev->text);
-    if (a->show_text) put(stdout, ev->text, a->text_tty), fflush(stdout);
+    if (a->show_text) run_put(stdout, ev->text, a->text_tty), fflush(stdout);
 }
 
-static void on_event(void *user, const engine_event *ev)
+void run_on_event(void *user, const engine_event *ev)
 {
     run_answer *a = user;
     switch (ev->kind) {
@@ -135,11 +135,13 @@ static ponder_status generate(engine *e, const engine_request *r, ponder_error *
     return PONDER_OK;
 }
 
-ponder_status run_one(run_answer *a, engine *e, const model_arg *m, const run_settings *s,
-                      const chat_message *messages, size_t n, ponder_error *err)
+ponder_status run_ask(engine *e, const model_arg *m, const run_settings *s,
+                      const chat_message *messages, size_t n, size_t choices,
+                      engine_event_fn *event, void *user, ponder_error *err)
 {
     tokens ids = {0};
-    engine_request r = {.max_tokens = s->max_tokens,
+    engine_request r = {.choices = choices,
+                        .max_tokens = s->max_tokens,
                         .sampling = s->sampling,
                         .stop = s->stop,
                         .n_stop = s->n_stop,
@@ -147,19 +149,31 @@ ponder_status run_one(run_answer *a, engine *e, const model_arg *m, const run_se
                         .ignore_end = s->ignore_end,
                         .think_budget = s->think_budget,
                         .loop_tokens = s->loop_tokens,
-                        .event = on_event,
-                        .user = a};
+                        .event = event,
+                        .user = user};
     ponder_status st = make_prompt(&ids, &r.begin, m, s, messages, n, err);
     if (st == PONDER_OK && ids.failed) st = err_set(err, PONDER_ENOMEM, "no memory for the prompt");
     r.prompt = ids.p;
     r.n_prompt = ids.n;
     if (st == PONDER_OK) st = generate(e, &r, err);
     tokens_free(&ids);
-    if (st == PONDER_OK && a->finish == ENGINE_BROKEN)
-        st = err_set(err, PONDER_EFORMAT, "the model computes no numbers: its weights are damaged");
-    if (st == PONDER_OK && (a->text.failed || a->reasoning.failed))
-        st = err_set(err, PONDER_ENOMEM, "no memory for the answer");
     return st;
+}
+
+ponder_status run_check(const run_answer *a, ponder_error *err)
+{
+    if (a->finish == ENGINE_BROKEN)
+        return err_set(err, PONDER_EFORMAT, "the model computes no numbers: its weights are damaged");
+    if (a->text.failed || a->reasoning.failed)
+        return err_set(err, PONDER_ENOMEM, "no memory for the answer");
+    return PONDER_OK;
+}
+
+ponder_status run_one(run_answer *a, engine *e, const model_arg *m, const run_settings *s,
+                      const chat_message *messages, size_t n, ponder_error *err)
+{
+    TRY(run_ask(e, m, s, messages, n, 1, run_on_event, a, err));
+    return run_check(a, err);
 }
 
 const char *run_remark(const run_answer *a)
