@@ -1,29 +1,23 @@
 /* ponder logits: what a model says about given tokens.
  * SPDX-License-Identifier: MIT */
-#include "cli/cli.h"
-#include "model/model.h"
-#include "json/json.h"
+#include "cli/jsonl.h"
+#include "cli/model_arg.h"
 
-#include <errno.h>
 #include <stdlib.h>
 
-enum { LINE_BYTES = 64 << 20 };
-
 struct options {
-    int threads, top, chunk;
-    const char *cpu, *kv, *mla;
+    model_arg_options model;
+    int top, chunk;
     bool decode, full;
 };
 
 /* Everything a line of input needs; grown to the longest line. */
 struct scorer {
     const struct options *opt;
-    fmt_model *file;
-    pool *pool;
-    model *model;
+    model_arg arg;
+    const model *model;
     model_step *step;
     model_kv kv;
-    enum kern_kv kv_type;
     uint32_t *pages;
     float *logits;   /* [chunk, vocab] */
     uint32_t *order; /* [vocab] */
@@ -31,26 +25,10 @@ struct scorer {
 
 static ponder_status open_scorer(struct scorer *s, const char *path, ponder_error *err)
 {
-    static const char *const kinds[KERN_KVS] = {"f32", "f16", "bf16", "q8_0"};
-    unsigned mask;
-    if (!cpu_mask_by_name(&mask, s->opt->cpu))
-        return err_set(err, PONDER_EARG,
-                       "--cpu \"%s\": use ref, avx2, avx512, avx512_vnni or native", s->opt->cpu);
-    int kind = 0;
-    while (kind < KERN_KVS && strcmp(s->opt->kv, kinds[kind])) kind++;
-    if (kind == KERN_KVS)
-        return err_set(err, PONDER_EARG, "--kv \"%s\": use f32, f16, bf16 or q8_0", s->opt->kv);
-    s->kv_type = (enum kern_kv)kind;
-    bool expanded = strcmp(s->opt->mla, "expanded") == 0;
-    if (!expanded && strcmp(s->opt->mla, "absorbed"))
-        return err_set(err, PONDER_EARG, "--mla-prefill \"%s\": use absorbed or expanded",
-                       s->opt->mla);
-    TRY(fmt_open(&s->file, path, err));
-    TRY(pool_open(&s->pool, s->opt->threads ? s->opt->threads : cpu_cores(), err));
-    model_options options = {.cpu_mask = mask, .pool = s->pool, .mla_expanded_prefill = expanded};
-    TRY(model_open(&s->model, s->file, &options, err));
+    TRY(model_arg_open(&s->arg, path, &s->opt->model, err));
+    s->model = s->arg.m;
     size_t vocab = (size_t)model_config_of(s->model)->vocab, chunk = (size_t)s->opt->chunk;
-    TRY(model_step_open(&s->step, s->model, s->pool, chunk, err));
+    TRY(model_step_open(&s->step, s->model, s->arg.pool, chunk, err));
     s->logits = malloc(chunk * vocab * sizeof *s->logits);
     s->order = malloc(vocab * sizeof *s->order);
     return s->logits && s->order
@@ -65,9 +43,7 @@ static void close_scorer(struct scorer *s)
     free(s->pages);
     model_kv_close(&s->kv);
     model_step_close(s->step);
-    model_close(s->model);
-    pool_close(s->pool);
-    fmt_close(s->file);
+    model_arg_close(&s->arg);
 }
 
 /* Pages for n positions, in order. */
@@ -76,7 +52,7 @@ static ponder_status reserve(struct scorer *s, size_t n, ponder_error *err)
     size_t need = size_ceil_div(n, KERN_PAGE);
     if (s->kv.pages >= need) return PONDER_OK;
     model_kv_close(&s->kv);
-    TRY(model_kv_open(&s->kv, model_config_of(s->model), s->kv_type, need, err));
+    TRY(model_kv_open(&s->kv, model_config_of(s->model), s->arg.kv, need, err));
     uint32_t *pages = realloc(s->pages, need * sizeof *pages);
     if (!pages) return err_set(err, PONDER_ENOMEM, "no memory for %zu pages", need);
     for (size_t i = 0; i < need; i++) pages[i] = (uint32_t)i;
@@ -180,57 +156,27 @@ static ponder_status read_ids(const json_t *line, int32_t **ids, size_t *n, pond
     return PONDER_OK;
 }
 
-static ponder_status answer_line(struct scorer *s, str text, size_t number, ponder_error *err)
+static ponder_status answer_row(void *context, const json_t *row, const char *name, buf *out,
+                                ponder_error *err)
 {
-    char name[32];
-    json_t *line = NULL;
+    struct scorer *s = context;
     int32_t *ids = NULL;
     size_t n = 0;
-    buf out = {0};
-    snprintf(name, sizeof name, "line %zu", number);
-    TRY(json_parse(&line, text, name, err));
-    ponder_status st = read_ids(line, &ids, &n, err);
-    if (st == PONDER_OK) st = score_ids(s, ids, n, &out, err);
-    if (st == PONDER_OK) {
-        fwrite(out.p, 1, out.n, stdout);
-        putchar('\n');
-    } else {
-        err_context(err, st, "%s", name);
-    }
-    buf_free(&out);
+    ponder_status st = read_ids(row, &ids, &n, err);
+    if (st == PONDER_OK) st = score_ids(s, ids, n, out, err);
     free(ids);
-    json_decref(line);
-    return st;
-}
-
-static ponder_status answer_all(struct scorer *s, ponder_error *err)
-{
-    buf in = {0};
-    ponder_status st = file_read_fd(&in, 0, "standard input", LINE_BYTES, err);
-    size_t number = 0;
-    for (size_t at = 0; at < in.n && st == PONDER_OK;) {
-        size_t end = size_min(str_find(buf_str(&in), STR("\n"), at), in.n);
-        number++;
-        if (end > at) st = answer_line(s, (str){in.p + at, end - at}, number, err);
-        at = end + 1;
-    }
-    buf_free(&in);
-    return st;
+    return st == PONDER_OK ? st : err_context(err, st, "%s", name);
 }
 
 int cmd_logits(int argc, char **argv)
 {
-    struct options o = {.chunk = 128, .cpu = "native", .kv = "f16", .mla = "absorbed"};
+    struct options o = {.chunk = 128, .model = {.cpu = "native", .quiet = true, .ids_only = true}};
     const cli_option table[] = {
         {"top", 0, CLI_INT, &o.top, "K", "also the K most likely tokens of each position", 0, 1000},
         {"chunk", 0, CLI_INT, &o.chunk, "N", "tokens computed together", 1, 4096},
         {"decode", 0, CLI_FLAG, &o.decode, NULL, "one token at a time", 0, 0},
         {"full", 0, CLI_FLAG, &o.full, NULL, "all logits of the last position", 0, 0},
-        {"kv", 0, CLI_TEXT, &o.kv, "TYPE", "keys and values as f32, f16, bf16 or q8_0", 0, 0},
-        {"mla-prefill", 0, CLI_TEXT, &o.mla, "FORM",
-         "latent attention of prompts: absorbed or expanded", 0, 0},
-        {"cpu", 0, CLI_TEXT, &o.cpu, "LEVEL", "ref, avx2, avx512, avx512_vnni or native", 0, 0},
-        {"threads", 't', CLI_INT, &o.threads, "N", "threads; 0: the physical cores", 0, 256},
+        MODEL_ARG_ROWS(&o.model),
         {0},
     };
     const cli_command c = {
@@ -247,11 +193,9 @@ int cmd_logits(int argc, char **argv)
     ponder_error err = {0};
     int status = cli_parse(&c, argc, argv, args);
     if (status >= 0) return status;
-    if (!args[0])
-        return err_set(&err, PONDER_EARG, "which model? see --help"), cli_fail(argv[0], &err);
     struct scorer s = {.opt = &o};
     ponder_status st = open_scorer(&s, args[0], &err);
-    if (st == PONDER_OK) st = answer_all(&s, &err);
+    status = st == PONDER_OK ? cli_each_row(argv[0], answer_row, &s) : cli_fail(argv[0], &err);
     close_scorer(&s);
-    return st == PONDER_OK ? CLI_DONE : cli_fail(argv[0], &err);
+    return status;
 }
