@@ -1,0 +1,115 @@
+/* model/train: gradients. The forward that serves runs with a tape of what backward needs; the
+ * products of backward run on the kernels of forward.
+ * SPDX-License-Identifier: MIT
+ *
+ * A trainable model keeps its parameters as flat F32 masters [n] with gradients beside them, and
+ * the packed weights that model_forward reads, which model_trainable_refresh makes from the masters.
+ * The engine may serve the same model between updates: there is no second copy to bring up to date,
+ * and a log-probability computed here has the bits that generation computed.
+ *
+ * For y = x W^T (x [T, K], W [N, K]):  dx = dy W  is the forward product with W^T as the weight, and
+ * dW = dy^T x  the forward product with x^T as the weight and dy^T as rows, added to what is there.
+ * So one product kernel serves all three. In BF16 and FP8 operands are rounded, sums are F32. FP8
+ * follows the DeepSeek-V3 report, section 3.3: E4M3 for the operands of all three products of the
+ * linear layers, activations scaled per 1 x 128, weights per 128 x 128 (scales are powers of two
+ * here, so that a scaled E4M3 number is a BF16 number); embedding, head, router, norms and attention
+ * stay in BF16 or F32.
+ *
+ * Sums over tokens have an order fixed by the batch, whatever the number of threads. */
+#ifndef MODEL_TRAIN_H
+#define MODEL_TRAIN_H
+
+#include "model/model.h"
+
+enum model_precision { MODEL_F32, MODEL_BF16, MODEL_FP8 };
+
+/* One parameter tensor among the flat masters: in the order of model_tensors, each row-major as in a
+ * file ([experts][rows][columns]). */
+typedef struct model_param {
+    model_tensor tensor;
+    size_t at, n; /* elements */
+    size_t rows, columns, experts;
+    bool decays; /* matrices do; norms, biases and embeddings do not */
+} model_param;
+
+typedef struct model_trainable model_trainable;
+
+typedef struct model_train_options {
+    enum model_precision precision;
+    pool *pool;
+    unsigned cpu_mask;       /* ~0u: all this processor has */
+    size_t max_tokens;       /* of a micro-batch */
+    size_t max_sequence;     /* positions of its longest sequence */
+    bool recompute;          /* keep only the stream at each layer; run the layer again in backward */
+    float balance_loss;      /* alpha of the sequence-wise balance loss (V3 report, section 2.1.2) */
+    float mtp_weight;        /* lambda of the prediction module's loss; 0: the module is not run */
+} model_train_options;
+
+/* ELIMIT with the numbers when it will not fit. From nothing: normal with deviation `init` (V3:
+ * 0.006; GPT-2: 0.02) by counted randomness of `seed`, norms 1; or the weights of a file in any type. */
+ponder_status model_trainable_init(model_trainable **out, const model_config *c, float init, uint64_t seed,
+                                   const model_train_options *o, ponder_error *err);
+ponder_status model_trainable_open(model_trainable **out, const fmt_model *file,
+                                   const model_train_options *o, ponder_error *err);
+void model_trainable_close(model_trainable *t);
+/* Bytes in all: masters, gradients, packed weights, tape, scratch (optimiser state not counted). */
+size_t model_trainable_bytes(const model_config *c, const model_train_options *o);
+
+/* The model to serve or to roll out with; follows model_trainable_refresh. */
+const model *model_trainable_model(const model_trainable *t);
+const model_param *model_trainable_params(const model_trainable *t, size_t *n);
+float *model_trainable_masters(model_trainable *t, size_t *n);
+float *model_trainable_gradients(model_trainable *t);
+void model_trainable_zero(model_trainable *t); /* gradients = 0 */
+/* Masters into packed weights; to be called after every change of the masters. */
+void model_trainable_refresh(model_trainable *t);
+
+/* ---- a micro-batch ------------------------------------------------------------------------------ */
+
+/* One sequence from its first position on; sequences do not see each other. */
+typedef struct model_train_sequence {
+    const int32_t *ids; /* [n] */
+    size_t n;
+    float *logprob; /* out [n - 1]: of ids[i + 1] after ids[..i]; or NULL */
+    float *entropy; /* out [n - 1]: of the distribution there, in nats; or NULL */
+} model_train_sequence;
+
+/* What the loss is, told token by token: the derivative of the loss by the log-probability of token
+ * i + 1 of sequence s, given that log-probability. Cross-entropy: -weight. 0: no part of the loss.
+ * Called from worker threads. */
+typedef float model_train_slope(void *user, size_t sequence, size_t i, float logprob);
+/* For heads of one's own: final hidden states [n, D] of a sequence, to be given their gradient
+ * (zeroed before). Called on one thread. */
+typedef void model_train_head(void *user, size_t sequence, const float *hidden, float *gradient);
+
+typedef struct model_train_loss {
+    model_train_slope *slope; /* NULL: no loss on tokens */
+    model_train_head *head;   /* NULL: none */
+    void *user;
+} model_train_loss;
+
+/* What a batch did besides. */
+typedef struct model_train_stats {
+    double mtp_loss;      /* mean cross-entropy of the prediction module's tokens with slope != 0 */
+    double balance_loss;
+    uint64_t *load;       /* [layers, experts] tokens per expert, added to; or NULL */
+} model_train_stats;
+
+/* Forward; with a loss also backward, adding to the gradients. EARG for ids out of range or batches
+ * larger than opened for; EFORMAT naming layer and tensor when numbers stop being finite. */
+ponder_status model_train_batch(model_trainable *t, const model_train_sequence *seq, size_t n,
+                                const model_train_loss *loss, model_train_stats *stats, ponder_error *err);
+
+/* Auxiliary-loss-free balancing: bias of experts with more than the mean load falls by `speed`, of
+ * the others rises (V3 report, section 2.1.2). */
+void model_train_balance(model_trainable *t, const uint64_t *load, float speed);
+
+/* ---- out ---------------------------------------------------------------------------------------- */
+
+/* The masters as a GGUF file (matrices as `type`: NUM_F32, NUM_BF16 or a quantised one by plain
+ * rounding), with the tokenizer's metadata that `vocab` writes. */
+typedef ponder_status model_vocab_fn(void *user, gguf_writer *w, ponder_error *err);
+ponder_status model_trainable_save(const model_trainable *t, const char *path, num_type type,
+                                   model_vocab_fn *vocab, void *user, ponder_error *err);
+
+#endif
