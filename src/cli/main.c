@@ -16,6 +16,7 @@ static const struct command {
     {"pull", "fetch a model from a hub", cmd_pull},
     {"list", "show the local models", cmd_list},
     {"rm", "remove a local model", cmd_rm},
+    {"task", "procedural problems with exact answers", cmd_task},
     {"help", "list the commands", NULL},
 };
 

@@ -18,8 +18,12 @@ enum task_style {
     TASK_VERIFICATION, /* the steps, then a check of the result */
     TASK_BACKTRACKING, /* a wrong turn, noticed and taken back */
     TASK_SUBGOALS,     /* parts named first, then done */
-    TASK_BACKWARD      /* from the goal to what is given */
+    TASK_BACKWARD,     /* from the goal to what is given */
+    TASK_STYLES        /* how many there are */
 };
+/* "none", "direct", ...; false when unknown. */
+const char *task_style_name(enum task_style style);
+bool task_style_by_name(enum task_style *out, str name);
 
 typedef struct task_family task_family;
 
@@ -29,7 +33,7 @@ typedef struct task_options {
     enum task_split split;
     enum task_lang lang;
     enum task_style style;
-    bool flawed; /* the trace makes a mistake that it does not notice and ends in a wrong answer */
+    bool flawed; /* the trace makes one mistake, does not notice it, and ends in a wrong answer */
 } task_options;
 
 /* Buffers are reused from problem to problem. */
@@ -49,9 +53,10 @@ const char *task_name(const task_family *f);
 const char *task_kind(const task_family *f); /* of reward_kinds */
 const char *task_about(const task_family *f);
 int task_levels(const task_family *f);
+bool task_has_style(const task_family *f, enum task_style style);
 
 /* EARG for a level or style the family does not have, ELIMIT when a level has no problem in the
- * split. */
+ * split. Any number of threads may generate at once, each into a problem of its own. */
 ponder_status task_generate(task_problem *out, const task_family *f, const task_options *o,
                             uint64_t index, ponder_error *err);
 void task_problem_free(task_problem *p);

@@ -1,0 +1,205 @@
+/* task: the table of families, and problem i of a split.
+ * SPDX-License-Identifier: MIT */
+#include "reward/reward.h"
+#include "reward/task/task_int.h"
+
+enum {
+    ATTEMPTS = 20000, /* draws before a level counts as having no problem in the split */
+    FLAW_TRIES = 200,
+    TEST_ONE_IN = 8   /* share of all keys that belong to the test split */
+};
+
+/* Streams of draws of one problem; the attempt stands in the bits above. */
+enum { STREAM_PROBLEM, STREAM_WORDING, STREAM_TRACE, STREAM_TURN, STREAM_FLAW, STREAM_BITS = 3 };
+
+static const task_family *const FAMILIES[] = {
+    &task_parity,
+    &task_chain,
+    NULL,
+};
+
+const task_family *const *task_families(void) { return FAMILIES; }
+const char *task_name(const task_family *f) { return f->name; }
+const char *task_kind(const task_family *f) { return f->kind; }
+const char *task_about(const task_family *f) { return f->about; }
+int task_levels(const task_family *f) { return f->levels; }
+
+bool task_has_style(const task_family *f, enum task_style style)
+{
+    return style == TASK_NO_TRACE || (f->styles >> style & 1);
+}
+
+const task_family *task_find(str name)
+{
+    for (size_t i = 0; FAMILIES[i]; i++)
+        if (str_eq(name, str_of(FAMILIES[i]->name))) return FAMILIES[i];
+    return NULL;
+}
+
+static const char *const STYLES[TASK_STYLES] = {"none",         "direct",   "verification",
+                                                "backtracking", "subgoals", "backward"};
+
+const char *task_style_name(enum task_style style) { return STYLES[style]; }
+
+bool task_style_by_name(enum task_style *out, str name)
+{
+    for (int i = 0; i < TASK_STYLES; i++)
+        if (str_eq(name, str_of(STYLES[i]))) return *out = (enum task_style)i, true;
+    return false;
+}
+
+/* ---- splits --------------------------------------------------------------------------------- */
+
+/* FNV-1a (Fowler, Noll, Vo), with the finishing steps of MurmurHash3 so that every bit counts. */
+static uint64_t hash(uint64_t h, str s)
+{
+    for (size_t i = 0; i < s.n; i++) h = (h ^ (uint8_t)s.p[i]) * 0x100000001b3u;
+    return h;
+}
+
+static uint64_t hash_end(uint64_t h)
+{
+    h = (h ^ h >> 33) * 0xff51afd7ed558ccdu;
+    h = (h ^ h >> 33) * 0xc4ceb9fe1a85ec53u;
+    return h ^ h >> 33;
+}
+
+static const uint64_t HASH_BEGIN = 0xcbf29ce484222325u;
+
+static enum task_split split_of(uint64_t key)
+{
+    return key % TEST_ONE_IN == 0 ? TASK_TEST : TASK_TRAIN;
+}
+
+/* ---- one problem ------------------------------------------------------------------------------ */
+
+static task_draw stream(uint64_t seed, uint64_t index, uint64_t which, uint64_t attempt)
+{
+    return (task_draw){.seed = seed, .sequence = index, .stream = attempt << STREAM_BITS | which};
+}
+
+static ponder_status check_options(const task_family *f, const task_options *o, ponder_error *err)
+{
+    if (o->level < 1 || o->level > f->levels)
+        return err_set(err, PONDER_EARG, "task %s has levels 1 to %d, not %d", f->name, f->levels,
+                       o->level);
+    if (o->flawed && o->style == TASK_NO_TRACE)
+        return err_set(err, PONDER_EARG, "task %s: a flawed trace needs a style of trace", f->name);
+    if (task_has_style(f, o->style)) return PONDER_OK;
+    buf names = {0};
+    for (int s = TASK_DIRECT; s < TASK_STYLES; s++)
+        if (task_has_style(f, (enum task_style)s))
+            buf_printf(&names, "%s%s", names.n ? ", " : "", STYLES[s]);
+    ponder_status st = err_set(err, PONDER_EARG, "task %s has no %s traces; it has %.*s", f->name,
+                               STYLES[o->style], STR_ARG(buf_str(&names)));
+    buf_free(&names);
+    return st;
+}
+
+/* Draws until a problem is valid and in the split. */
+static ponder_status draw_problem(void *state, uint64_t *key, buf *scratch, const task_family *f,
+                                  const task_options *o, uint64_t seed, uint64_t index,
+                                  ponder_error *err)
+{
+    for (uint64_t attempt = 0; attempt < ATTEMPTS; attempt++) {
+        memset(state, 0, f->state_bytes);
+        task_draw d = stream(seed, index, STREAM_PROBLEM, attempt);
+        if (!f->draw(state, &d, o->level)) continue;
+        buf_clear(scratch);
+        f->key(state, scratch);
+        *key = hash_end(hash(hash(HASH_BEGIN, str_of(f->name)), buf_str(scratch)));
+        if (split_of(*key) == o->split) return PONDER_OK;
+    }
+    return err_set(err, PONDER_ELIMIT,
+                   "task %s, level %d: no problem of the %s split in %d draws; take another level",
+                   f->name, o->level, o->split == TASK_TEST ? "test" : "train", ATTEMPTS);
+}
+
+/* Tells the trace with the flaw and the wrong turn at the given places. */
+static task_tale tell_once(task_problem *out, const task_family *f, const void *state,
+                           const task_options *o, const task_draw draws[2], uint32_t flaw,
+                           uint32_t turn)
+{
+    task_draw d = draws[0], slips = draws[1];
+    task_tale t = {.o = o, .d = &d, .slips = &slips, .out = &out->trace,
+                   .answer = &out->trace_answer, .flaw = flaw, .turn = turn};
+    buf_clear(t.out), buf_clear(t.answer);
+    f->trace(state, &t);
+    if (t.out->n && t.out->p[t.out->n - 1] == '\n') t.out->p[--t.out->n] = '\0';
+    return t;
+}
+
+/* The same with the place of the wrong turn chosen here; returns how many places for a flaw there
+ * are. */
+static uint32_t tell(task_problem *out, const task_family *f, const void *state,
+                     const task_options *o, uint64_t seed, uint64_t index, uint32_t flaw,
+                     uint64_t try)
+{
+    const task_draw draws[2] = {stream(seed, index, STREAM_TRACE, o->style),
+                                stream(seed, index, STREAM_FLAW, try)};
+    uint32_t turn = UINT32_MAX;
+    if (o->style == TASK_BACKTRACKING) {
+        uint32_t forks = tell_once(out, f, state, o, draws, flaw, turn).forks;
+        task_draw d = stream(seed, index, STREAM_TURN, 0);
+        if (forks) turn = (uint32_t)task_below(&d, forks);
+    }
+    return tell_once(out, f, state, o, draws, flaw, turn).places;
+}
+
+static bool right_answer(const task_problem *p, const task_family *f, const json_t *puzzle)
+{
+    const reward_question q = {str_of(f->kind), buf_str(&p->answer), puzzle};
+    reward_verdict v;
+    return reward_verify(&v, &q, buf_str(&p->trace_answer), REWARD_ANSWER, NULL) != PONDER_OK ||
+           v.equal;
+}
+
+static ponder_status tell_flawed(task_problem *out, const task_family *f, const void *state,
+                                 const task_options *o, uint64_t seed, uint64_t index,
+                                 ponder_error *err)
+{
+    json_t *puzzle = NULL;
+    if (f->puzzle) TRY(json_parse(&puzzle, buf_str(&out->puzzle), f->name, err));
+    uint32_t places = tell(out, f, state, o, seed, index, UINT32_MAX, 0);
+    task_draw d = stream(seed, index, STREAM_FLAW, FLAW_TRIES);
+    bool wrong = false;
+    for (uint64_t try = 0; places && !wrong && try < FLAW_TRIES; try++) {
+        tell(out, f, state, o, seed, index, (uint32_t)task_below(&d, places), try);
+        wrong = !right_answer(out, f, puzzle);
+    }
+    json_decref(puzzle);
+    if (wrong) return PONDER_OK;
+    return err_set(err, PONDER_EINTERNAL, "task %s, level %d, problem %llu: no flaw makes it wrong",
+                   f->name, o->level, (unsigned long long)index);
+}
+
+ponder_status task_generate(task_problem *out, const task_family *f, const task_options *o,
+                            uint64_t index, ponder_error *err)
+{
+    _Alignas(max_align_t) unsigned char state[TASK_STATE_BYTES];
+    TRY(check_options(f, o, err));
+    if (f->state_bytes > sizeof state)
+        return err_set(err, PONDER_EINTERNAL, "task %s: state too large", f->name);
+    uint64_t name = hash_end(hash(HASH_BEGIN, str_of(f->name)));
+    uint64_t seed = rng_u64(o->seed, name, (uint64_t)o->level, RNG_TASK);
+    TRY(draw_problem(state, &out->key, &out->prompt, f, o, seed, index, err));
+
+    buf_clear(&out->prompt), buf_clear(&out->answer), buf_clear(&out->puzzle);
+    buf_clear(&out->trace), buf_clear(&out->trace_answer);
+    task_draw wording = stream(seed, index, STREAM_WORDING, 0);
+    f->prompt(state, o->lang, &wording, &out->prompt);
+    f->answer(state, &out->answer);
+    if (f->puzzle) f->puzzle(state, &(json_writer){.out = &out->puzzle});
+    if (o->flawed) TRY(tell_flawed(out, f, state, o, seed, index, err));
+    else if (o->style != TASK_NO_TRACE) tell(out, f, state, o, seed, index, UINT32_MAX, 0);
+    if (out->prompt.failed || out->answer.failed || out->puzzle.failed || out->trace.failed ||
+        out->trace_answer.failed)
+        return err_set(err, PONDER_ENOMEM, "task %s: out of memory", f->name);
+    return PONDER_OK;
+}
+
+void task_problem_free(task_problem *p)
+{
+    buf_free(&p->prompt), buf_free(&p->answer), buf_free(&p->puzzle);
+    buf_free(&p->trace), buf_free(&p->trace_answer);
+}
