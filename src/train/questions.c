@@ -1,0 +1,214 @@
+/* questions: a weighted mixture of families and files.
+ * SPDX-License-Identifier: MIT */
+#include "train/questions.h"
+
+#include <stdlib.h>
+
+enum { MIXES = 64, FILE_BYTES = 1 << 30 };
+
+typedef struct part {
+    question_mix mix;
+    char *name;    /* of the task or file */
+    json_t **rows; /* of a file */
+    size_t n_rows;
+    double until; /* weights up to and with this one, of their sum 1 */
+} part;
+
+struct questions {
+    part parts[MIXES];
+    size_t n;
+    enum task_split split;
+    uint64_t seed;
+};
+
+/* ---- opening ---------------------------------------------------------------------------------- */
+
+static ponder_status add_row(part *p, size_t *cap, json_t *row, const char *where,
+                             ponder_error *err)
+{
+    bool prompt = json_is_string(json_object_get(row, "prompt"));
+    bool gold = json_is_string(json_object_get(row, "gold")) ||
+                json_is_string(json_object_get(row, "answer"));
+    if (!prompt || !gold) {
+        json_decref(row);
+        return err_set(err, PONDER_EFORMAT, "%s: want \"prompt\" and \"answer\", both text", where);
+    }
+    if (p->n_rows == *cap) {
+        *cap = *cap ? 2 * *cap : 256;
+        json_t **more = realloc(p->rows, *cap * sizeof *more);
+        if (!more) {
+            json_decref(row);
+            return err_set(err, PONDER_ENOMEM, "%s: no memory", where);
+        }
+        p->rows = more;
+    }
+    p->rows[p->n_rows++] = row;
+    return PONDER_OK;
+}
+
+static ponder_status read_rows(part *p, const char *path, ponder_error *err)
+{
+    buf text = {0};
+    size_t cap = 0, line = 0;
+    ponder_status st = file_read(&text, path, FILE_BYTES, err);
+    for (size_t at = 0; st == PONDER_OK && at < text.n; line++) {
+        size_t end = size_min(str_find(buf_str(&text), STR("\n"), at), text.n);
+        char where[512];
+        snprintf(where, sizeof where, "%s:%zu", path, line + 1);
+        if (end > at) {
+            json_t *row;
+            st = json_parse(&row, (str){text.p + at, end - at}, where, err);
+            if (st == PONDER_OK) st = add_row(p, &cap, row, where, err);
+        }
+        at = end + 1;
+    }
+    buf_free(&text);
+    if (st == PONDER_OK && p->n_rows == 0)
+        return err_set(err, PONDER_EFORMAT, "%s: no rows", path);
+    return st;
+}
+
+static ponder_status read_levels(part *p, str levels, const char *name, ponder_error *err)
+{
+    char text[32];
+    int most = task_levels(p->mix.family), used = 0;
+    snprintf(text, sizeof text, "%.*s", STR_ARG(levels));
+    int got = sscanf(text, "%d%n-%d%n", &p->mix.low, &used, &p->mix.high, &used);
+    if (got == 1) p->mix.high = p->mix.low;
+    if (got >= 1 && !text[used] && p->mix.low >= 1 && p->mix.high >= p->mix.low &&
+        p->mix.high <= most)
+        return PONDER_OK;
+    return err_set(err, PONDER_EFORMAT, "%s: levels \"%s\" of %s: want L or L-M within 1-%d", name,
+                   text, p->name, most);
+}
+
+static ponder_status read_part(part *p, const json_t *item, const char *name, ponder_error *err)
+{
+    str task = {0}, file = {0}, levels = STR("1");
+    p->mix.weight = 1;
+    TRY(json_field_str(item, name, "task", &task, err));
+    TRY(json_field_str(item, name, "file", &file, err));
+    TRY(json_field_str(item, name, "levels", &levels, err));
+    TRY(json_field_f64(item, name, "weight", &p->mix.weight, err));
+    TRY(json_field_f64(item, name, "zh", &p->mix.chinese, err));
+    if (!task.n == !file.n)
+        return err_set(err, PONDER_EFORMAT, "%s: each part has a \"task\" or a \"file\"", name);
+    if (!(p->mix.weight > 0 && p->mix.weight < 1e9 && p->mix.chinese >= 0 && p->mix.chinese <= 1))
+        return err_set(err, PONDER_EFORMAT, "%s: want weight > 0 and zh from 0 to 1", name);
+    str of = task.n ? task : file;
+    p->name = strndup(of.p, of.n);
+    if (!p->name) return err_set(err, PONDER_ENOMEM, "%s: no memory", name);
+    if (file.n) return read_rows(p, p->name, err);
+    p->mix.family = task_find(task);
+    if (!p->mix.family)
+        return err_set(err, PONDER_EFORMAT, "%s: no task \"%s\"; `ponder task list` shows them",
+                       name, p->name);
+    return read_levels(p, levels, name, err);
+}
+
+ponder_status questions_open(questions **out, const json_t *list, const char *name,
+                             enum task_split split, uint64_t seed, ponder_error *err)
+{
+    size_t n = json_array_size(list);
+    double sum = 0, so_far = 0;
+    *out = NULL;
+    if (n < 1 || n > MIXES)
+        return err_set(err, PONDER_EFORMAT, "%s: want a list of 1 to %d parts", name, MIXES);
+    questions *q = calloc(1, sizeof *q);
+    if (!q) return err_set(err, PONDER_ENOMEM, "%s: no memory", name);
+    q->split = split;
+    q->seed = seed;
+    for (; q->n < n;) {
+        part *p = &q->parts[q->n++];
+        ponder_status st = read_part(p, json_array_get(list, q->n - 1), name, err);
+        if (st != PONDER_OK) {
+            questions_close(q);
+            return st;
+        }
+        sum += p->mix.weight;
+    }
+    for (size_t i = 0; i < n; i++) q->parts[i].until = (so_far += q->parts[i].mix.weight) / sum;
+    *out = q;
+    return PONDER_OK;
+}
+
+void questions_close(questions *q)
+{
+    if (!q) return;
+    for (size_t i = 0; i < q->n; i++) {
+        for (size_t r = 0; r < q->parts[i].n_rows; r++) json_decref(q->parts[i].rows[r]);
+        free(q->parts[i].rows);
+        free(q->parts[i].name);
+    }
+    free(q);
+}
+
+/* ---- drawing ---------------------------------------------------------------------------------- */
+
+/* Purposes of the draws of one question. */
+enum { DRAW_PART, DRAW_LEVEL, DRAW_LANG, DRAW_ROW };
+
+static ponder_status from_family(question *out, const questions *q, const part *p, uint64_t i,
+                                 ponder_error *err)
+{
+    const question_mix *m = &p->mix;
+    task_problem problem = {.prompt = out->prompt, .answer = out->gold};
+    task_options o = {.seed = q->seed, .split = q->split};
+    uint64_t levels = (uint64_t)(m->high - m->low) + 1;
+    o.level = m->low + (int)rng_below(levels, q->seed, i, DRAW_LEVEL, RNG_DATA);
+    o.lang = rng_uniform(q->seed, i, DRAW_LANG, RNG_DATA) < m->chinese ? TASK_ZH : TASK_EN;
+    ponder_status st = task_generate(&problem, m->family, &o, i, err);
+    out->prompt = problem.prompt, out->gold = problem.answer;
+    problem.prompt = problem.answer = (buf){0};
+    if (st == PONDER_OK && problem.puzzle.n)
+        st = json_parse(&out->puzzle, buf_str(&problem.puzzle), p->name, err);
+    buf_add_str(&out->kind, str_of(task_kind(m->family)));
+    out->level = o.level;
+    out->lang = o.lang;
+    task_problem_free(&problem);
+    return st;
+}
+
+static void from_file(question *out, const questions *q, const part *p, uint64_t i)
+{
+    const json_t *row = p->rows[rng_below(p->n_rows, q->seed, i, DRAW_ROW, RNG_DATA)];
+    const json_t *gold = json_object_get(row, "gold");
+    buf_add_str(&out->prompt, json_str(json_object_get(row, "prompt")));
+    buf_add_str(&out->gold, json_str(gold ? gold : json_object_get(row, "answer")));
+    buf_add_str(&out->kind, json_str(json_object_get(row, "kind")));
+    out->puzzle = json_incref(json_object_get(row, "puzzle"));
+    out->level = 0;
+    out->lang = str_eq(json_str(json_object_get(row, "lang")), STR("zh")) ? TASK_ZH : TASK_EN;
+}
+
+ponder_status questions_draw(question *out, const questions *q, uint64_t i, ponder_error *err)
+{
+    double u = rng_uniform(q->seed, i, DRAW_PART, RNG_DATA);
+    size_t at = 0;
+    while (at + 1 < q->n && u >= q->parts[at].until) at++;
+    const part *p = &q->parts[at];
+    json_decref(out->puzzle);
+    out->puzzle = NULL;
+    buf_clear(&out->prompt), buf_clear(&out->gold), buf_clear(&out->kind);
+    out->task = p->name;
+    ponder_status st = PONDER_OK;
+    if (p->mix.family) st = from_family(out, q, p, i, err);
+    else from_file(out, q, p, i);
+    if (st == PONDER_OK && (out->prompt.failed || out->gold.failed || out->kind.failed))
+        st = err_set(err, PONDER_ENOMEM, "no memory for a question");
+    return st;
+}
+
+void question_free(question *q)
+{
+    buf_free(&q->prompt), buf_free(&q->gold), buf_free(&q->kind);
+    json_decref(q->puzzle);
+    *q = (question){0};
+}
+
+bool question_judge(const question *q, str response, enum reward_form form)
+{
+    const reward_question ask = {buf_str(&q->kind), buf_str(&q->gold), q->puzzle};
+    reward_verdict v;
+    return reward_verify(&v, &ask, response, form, NULL) == PONDER_OK && v.equal;
+}

@@ -1,0 +1,42 @@
+/* questions: what a policy is asked while it is trained by rewards, and how its answers are judged.
+ * Question i of a source is a function of (source, seed, i).
+ * SPDX-License-Identifier: MIT */
+#ifndef TRAIN_QUESTIONS_H
+#define TRAIN_QUESTIONS_H
+
+#include "json/json.h"
+#include "reward/reward.h"
+#include "reward/task/task.h"
+
+/* A share of the questions: a procedural family, or a file of rows as `ponder task` writes them. */
+typedef struct question_mix {
+    const task_family *family; /* NULL: the file */
+    int low, high;             /* levels, drawn evenly */
+    double weight;
+    double chinese;            /* share of questions asked in Chinese */
+} question_mix;
+
+typedef struct questions questions;
+
+/* From a JSON list of {"task", "levels": "1-3", "weight"?, "zh"?} and {"file", "weight"?}; `name` is
+ * for messages. A file's rows need "prompt" and "answer" or "gold"; "kind" and "puzzle" as in
+ * `ponder verify`. */
+ponder_status questions_open(questions **out, const json_t *list, const char *name,
+                             enum task_split split, uint64_t seed, ponder_error *err);
+void questions_close(questions *q);
+
+/* Buffers are reused from draw to draw. */
+typedef struct question {
+    buf prompt, gold, kind;
+    json_t *puzzle; /* owned, or NULL */
+    const char *task; /* of a family or file; for the log */
+    int level;
+    enum task_lang lang;
+} question;
+
+ponder_status questions_draw(question *out, const questions *q, uint64_t i, ponder_error *err);
+void question_free(question *q);
+/* Is the answer of a whole response (with its thinking) right? */
+bool question_judge(const question *q, str response, enum reward_form form);
+
+#endif
