@@ -15,6 +15,9 @@ enum { STREAM_PROBLEM, STREAM_WORDING, STREAM_TRACE, STREAM_TURN, STREAM_FLAW, S
 static const task_family *const FAMILIES[] = {
     &task_parity,
     &task_chain,
+    &task_addition,
+    &task_multiplication,
+    &task_gcd,
     NULL,
 };
 

@@ -47,13 +47,14 @@ static void put_chain(const int64_t *v, int n, buf *out)
 
 static void prompt(const void *state, enum task_lang lang, task_draw *d, buf *out)
 {
-    static const char *const EN[] = {"Compute %.", "What is %?", "Work out % and give the result.",
-                                     "Find the value of %."};
-    static const char *const ZH[] = {"计算 %。", "% 等于多少？", "求 % 的值。", "算出 % 的结果。"};
+    static const char *const EN[] = {"Compute #.", "What is #?", "Work out # and give the result.",
+                                     "Find the value of #."};
+    static const char *const ZH[] = {"计算 #。", "# 等于多少？", "求 # 的值。", "算出 # 的结果。"};
     const chain *c = state;
     buf text = {0};
     put_chain(c->v, c->n, &text);
-    task_fill(out, lang == TASK_ZH ? task_pick(d, ZH) : task_pick(d, EN), &(str){text.p, text.n});
+    const str parts[] = {buf_str(&text)};
+    task_ask(out, lang, d, EN, ZH, parts);
     buf_free(&text);
 }
 

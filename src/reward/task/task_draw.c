@@ -94,6 +94,31 @@ int64_t task_step(task_tale *t, int64_t a, char op, int64_t b)
     return v;
 }
 
+static void put_division(buf *out, int64_t a, int64_t b, int64_t q, int64_t r)
+{
+    const int64_t v[] = {a, b, q, r};
+    for (int i = 0; i < 4; i++) {
+        if (i) buf_add_char(out, "=*+"[i - 1]);
+        task_put(out, v[i]);
+    }
+}
+
+int64_t task_divide(task_tale *t, int64_t a, int64_t b, int64_t *q)
+{
+    int64_t r = a % b;
+    *q = a / b;
+    if (b > 1) { /* by one there is nothing to get wrong */
+        if (task_turns(t)) {
+            put_division(t->out, a, b, *q, task_near(t->d, r, 0, b - 1));
+            task_no(t);
+        }
+        r = task_work(t, r, 0, b - 1);
+    }
+    put_division(t->out, a, b, *q, r);
+    buf_add_char(t->out, '\n');
+    return r;
+}
+
 void task_no(task_tale *t) { task_say(t, " no\n", " 不对\n"); }
 
 void task_text(buf *out, const char *text) { buf_add(out, text, strlen(text)); }
@@ -103,22 +128,28 @@ void task_say(task_tale *t, const char *en, const char *zh)
     task_text(t->out, t->o->lang == TASK_ZH ? zh : en);
 }
 
-void task_put(buf *out, int64_t v)
+str task_number(task_digits *digits, int64_t v)
 {
-    char digits[24], *p = digits + sizeof digits;
+    char *end = digits->text + sizeof digits->text, *p = end;
     uint64_t u = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
     do *--p = (char)('0' + u % 10), u /= 10;
     while (u);
     if (v < 0) *--p = '-';
-    buf_add(out, p, (size_t)(digits + sizeof digits - p));
+    return (str){p, (size_t)(end - p)};
+}
+
+void task_put(buf *out, int64_t v)
+{
+    task_digits digits;
+    buf_add_str(out, task_number(&digits, v));
 }
 
 void task_fill(buf *out, const char *pattern, const str *parts)
 {
     for (const char *p = pattern; *p;) {
-        size_t n = strcspn(p, "%");
+        size_t n = strcspn(p, "#");
         buf_add(out, p, n);
         p += n;
-        if (*p == '%') buf_add_str(out, *parts++), p++;
+        if (*p == '#') buf_add_str(out, *parts++), p++;
     }
 }

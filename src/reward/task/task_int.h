@@ -55,14 +55,23 @@ void task_no(task_tale *t);
 /* A line "a+b=c" and its result, with the slip and the wrong turn that may be due. op is one of
  * + - * / %; / must come out even. */
 int64_t task_step(task_tale *t, int64_t a, char op, int64_t b);
+/* A line "a=b*q+r" for a >= 0, b > 0; the slip is in the remainder, which is returned. */
+int64_t task_divide(task_tale *t, int64_t a, int64_t b, int64_t *q);
 /* Appends the text of the trace's language. */
 void task_say(task_tale *t, const char *en, const char *zh);
 
 /* Decimal; a faster buf_printf("%lld"). */
 void task_put(buf *out, int64_t v);
 void task_text(buf *out, const char *text);
-/* pattern with its `%`s replaced by the texts of parts, in order. */
+/* A pattern of the language's table with each '#' replaced by the next text of parts. */
+#define task_ask(out, lang, d, en, zh, parts) \
+    task_fill((out), (lang) == TASK_ZH ? task_pick(d, zh) : task_pick(d, en), (parts))
 void task_fill(buf *out, const char *pattern, const str *parts);
+/* A number as a part; the text lives in the caller's `digits`. */
+typedef struct task_digits {
+    char text[24];
+} task_digits;
+str task_number(task_digits *digits, int64_t v);
 
 /* A problem's state lives in state_bytes of the framework's memory, zeroed before each draw. */
 struct task_family {
@@ -81,6 +90,6 @@ struct task_family {
     void (*trace)(const void *state, task_tale *t);
 };
 
-extern const task_family task_parity, task_chain;
+extern const task_family task_parity, task_chain, task_addition, task_multiplication, task_gcd;
 
 #endif

@@ -36,20 +36,20 @@ static void key(const void *state, buf *out)
 static void prompt(const void *state, enum task_lang lang, task_draw *d, buf *out)
 {
     static const char *const EN[] = {
-        "Is the number of ones in % even or odd? Answer 0 for even, 1 for odd.",
-        "Give the parity of the bits %: 0 if the count of ones is even, 1 if it is odd.",
-        "Count the ones in %. Answer 1 if the count is odd, else 0.",
+        "Is the number of ones in # even or odd? Answer 0 for even, 1 for odd.",
+        "Give the parity of the bits #: 0 if the count of ones is even, 1 if it is odd.",
+        "Count the ones in #. Answer 1 if the count is odd, else 0.",
     };
     static const char *const ZH[] = {
-        "% 中 1 的个数是偶数还是奇数？偶数答 0，奇数答 1。",
-        "求 % 的奇偶性：1 的个数为偶数答 0，为奇数答 1。",
-        "数一数 % 里的 1。个数为奇数答 1，否则答 0。",
+        "# 中 1 的个数是偶数还是奇数？偶数答 0，奇数答 1。",
+        "求 # 的奇偶性：1 的个数为偶数答 0，为奇数答 1。",
+        "数一数 # 里的 1。个数为奇数答 1，否则答 0。",
     };
     const bits *b = state;
     char text[MAX_BITS];
     for (int i = 0; i < b->n; i++) text[i] = (char)('0' + b->v[i]);
     const str parts[] = {{text, (size_t)b->n}};
-    task_fill(out, lang == TASK_ZH ? task_pick(d, ZH) : task_pick(d, EN), parts);
+    task_ask(out, lang, d, EN, ZH, parts);
 }
 
 static int parity(const bits *b, int from, int to)
