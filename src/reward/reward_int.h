@@ -6,6 +6,6 @@
 
 #include "reward/reward.h"
 
-reward_kind_fn kind_math, kind_exact;
+reward_kind_fn kind_math, kind_exact, kind_digits, kind_assignment;
 
 #endif

@@ -17,6 +17,8 @@ bool kind_math(const reward_question *q, str answer, const char **reason)
 const reward_kind reward_kinds[] = {
     {"math", "a mathematical answer, in LaTeX or plain notation", kind_math},
     {"exact", "the same bytes", kind_exact},
+    {"digits", "digits in a base: case and leading zeros do not matter", kind_digits},
+    {"assignment", "integers for unknowns, \"x = 3, y = 2\", in any order", kind_assignment},
     {NULL, NULL, NULL},
 };
 

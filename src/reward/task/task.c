@@ -18,6 +18,11 @@ static const task_family *const FAMILIES[] = {
     &task_addition,
     &task_multiplication,
     &task_gcd,
+    &task_expression,
+    &task_base,
+    &task_linear,
+    &task_divisibility,
+    &task_calendar,
     NULL,
 };
 

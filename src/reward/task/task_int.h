@@ -90,6 +90,7 @@ struct task_family {
     void (*trace)(const void *state, task_tale *t);
 };
 
-extern const task_family task_parity, task_chain, task_addition, task_multiplication, task_gcd;
+extern const task_family task_parity, task_chain, task_addition, task_multiplication, task_gcd,
+    task_expression, task_base, task_linear, task_divisibility, task_calendar;
 
 #endif
