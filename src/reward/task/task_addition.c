@@ -97,10 +97,7 @@ static void trace(const void *state, task_tale *t)
         task_say(t, "sum ", "和 ");
         task_put(t->out, result), buf_add_char(t->out, '\n');
     }
-    if (t->o->style == TASK_VERIFICATION) {
-        task_say(t, "check\n", "检查\n");
-        task_step(t, result, '-', b);
-    }
+    if (task_checks(t)) task_step(t, result, '-', b);
     task_put(t->answer, result);
 }
 

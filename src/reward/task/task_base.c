@@ -150,28 +150,27 @@ static int by_powers(task_tale *t, int64_t v, int base, int64_t digit[MAX_DIGITS
 static void trace(const void *state, task_tale *t)
 {
     const conversion *c = state;
-    bool places = t->o->style == TASK_SUBGOALS, check = t->o->style == TASK_VERIFICATION;
+    bool places = t->o->style == TASK_SUBGOALS;
     int64_t given[MAX_DIGITS], made[MAX_DIGITS];
     char text[MAX_DIGITS];
     int n = digits_of(c->value, c->from, given);
-    for (int i = 0; i < n; i++) given[i] = task_read(t, given[i], i == n - 1, c->from - 1);
-    if (check) buf_add_str(t->out, spell(given, n, text)), buf_add_char(t->out, '\n');
+    for (int i = 0; i < n; i++)
+        if (i + 1 < n || c->from > 2) /* the first of a binary number can only be 1 */
+            given[i] = task_read(t, given[i], i + 1 == n, c->from - 1);
+    if (t->o->style == TASK_VERIFICATION)
+        buf_add_str(t->out, spell(given, n, text)), buf_add_char(t->out, '\n');
 
     int64_t v = 0;
     if (c->from == 10)
         for (int i = n - 1; i >= 0; i--) v = v * 10 + given[i];
     else v = places ? value_by_places(t, given, n, c->from) : value_of(t, given, n, c->from);
     if (c->to == 10) {
-        if (check) {
-            int64_t again[MAX_DIGITS];
-            task_say(t, "check\n", "检查\n");
-            by_division(t, v, c->from, again);
-        }
+        if (task_checks(t)) by_division(t, v, c->from, made);
         task_put(t->answer, v);
         return;
     }
     int m = places ? by_powers(t, v, c->to, made) : by_division(t, v, c->to, made);
-    if (check) task_say(t, "check\n", "检查\n"), value_by_places(t, made, m, c->to);
+    if (task_checks(t)) value_by_places(t, made, m, c->to);
     buf_add_str(t->answer, spell(made, m, text));
 }
 

@@ -84,7 +84,7 @@ static int64_t and_check(task_tale *t, const chain *c)
     put_chain(v, c->n, t->out);
     buf_add_char(t->out, '\n');
     int64_t s = from_left(t, v, c->n), back = s;
-    task_say(t, "check\n", "检查\n");
+    task_checks(t);
     for (int i = c->n - 1; i > 0; i--) back = task_step(t, back, '-', v[i]);
     return s;
 }

@@ -122,7 +122,7 @@ static int64_t long_division(task_tale *t, int64_t n, int64_t by, int64_t *whole
     while (place <= n / 10) place *= 10;
     for (*whole = 0; place > 0; place /= 10) {
         int64_t v = 10 * r + n / place % 10, q = 0;
-        r = v < by ? v : task_divide(t, v, by, &q);
+        r = v < by && place > 1 ? v : task_divide(t, v, by, &q);
         *whole = *whole * 10 + q;
     }
     return r;
@@ -145,10 +145,7 @@ static int64_t remainder_of(task_tale *t, const question *q)
 {
     if (t->o->style == TASK_SUBGOALS) return by_places(t, q->n, q->by);
     int64_t whole, r = long_division(t, q->n, q->by, &whole);
-    if (t->o->style == TASK_VERIFICATION) {
-        task_say(t, "check\n", "检查\n");
-        task_step(t, task_step(t, whole, '*', q->by), '+', r);
-    }
+    if (task_checks(t)) task_step(t, task_step(t, whole, '*', q->by), '+', r);
     return r;
 }
 
@@ -180,11 +177,9 @@ static int64_t largest_prime(task_tale *t, const question *q)
 {
     int64_t factor[MAX_FACTORS];
     int k = by_trial(t, q->n, factor);
-    if (t->o->style == TASK_VERIFICATION) {
-        int64_t n = 1;
-        task_say(t, "check\n", "检查\n");
-        for (int i = 0; i < k; i++) n = task_step(t, n, '*', factor[i]);
-    }
+    int64_t n = 1;
+    for (int i = 0, check = task_checks(t); check && i < k; i++)
+        n = task_step(t, n, '*', factor[i]);
     return factor[k - 1];
 }
 
@@ -205,7 +200,7 @@ static int64_t count_divisors(task_tale *t, const question *q)
     buf_add_char(t->out, '\n');
     for (int i = 0, run = 1; i < k; i++, run++)
         if (i + 1 == k || factor[i + 1] != factor[i]) count = task_step(t, count, '*', run + 1), run = 0;
-    if (t->o->style == TASK_VERIFICATION) task_say(t, "check\n", "检查\n"), list_pairs(t, q->n);
+    if (task_checks(t)) list_pairs(t, q->n);
     return count;
 }
 
@@ -220,7 +215,7 @@ static int64_t times_mod(task_tale *t, int64_t a, int64_t b, int64_t by)
 /* Squares for each binary digit of the exponent from the top, times n where it is 1. */
 static int64_t by_squaring(task_tale *t, const question *q, int64_t n)
 {
-    int bit = MAX_EXPONENT_BITS;
+    int bit = MAX_EXPONENT_BITS - 1;
     int64_t r = n;
     while (!(q->exponent >> bit & 1)) bit--;
     while (bit-- > 0) {
@@ -249,10 +244,7 @@ static int64_t power_of(task_tale *t, const question *q)
     int64_t whole, n = q->n < q->by ? q->n : task_divide(t, q->n, q->by, &whole);
     if (t->o->style == TASK_SUBGOALS) return by_squares(t, q, n);
     int64_t r = by_squaring(t, q, n);
-    if (t->o->style == TASK_VERIFICATION) {
-        task_say(t, "check\n", "检查\n");
-        r = by_squares(t, q, n);
-    }
+    if (task_checks(t)) by_squares(t, q, n);
     return r;
 }
 
@@ -261,6 +253,8 @@ static void trace(const void *state, task_tale *t)
     question q = *(const question *)state;
     if (t->o->style == TASK_VERIFICATION) {
         q.n = task_read(t, q.n, 2, 9999);
+        if (q.exponent) q.exponent = task_read(t, q.exponent, 2, (1 << MAX_EXPONENT_BITS) - 1);
+        if (q.by) q.by = task_read(t, q.by, 2, 50);
         task_put(t->out, q.n);
         if (q.asked == POWER) buf_add_char(t->out, '^'), task_put(t->out, q.exponent);
         if (q.by) task_text(t->out, " mod "), task_put(t->out, q.by);

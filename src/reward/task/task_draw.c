@@ -128,6 +128,18 @@ void task_say(task_tale *t, const char *en, const char *zh)
     task_text(t->out, t->o->lang == TASK_ZH ? zh : en);
 }
 
+void task_goal(task_tale *t, const char *en, const char *zh)
+{
+    if (t->o->style == TASK_SUBGOALS) task_say(t, en, zh);
+}
+
+bool task_checks(task_tale *t)
+{
+    if (t->o->style != TASK_VERIFICATION) return false;
+    task_say(t, "check\n", "检查\n");
+    return true;
+}
+
 str task_number(task_digits *digits, int64_t v)
 {
     char *end = digits->text + sizeof digits->text, *p = end;

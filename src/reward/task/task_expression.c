@@ -62,7 +62,8 @@ static bool draw(void *state, task_draw *d, int level)
     expression *e = state;
     int leaves = (int)task_between(d, LADDER[level - 1].least, LADDER[level - 1].most);
     int root = grow(e, d, leaves);
-    return root >= 0 && depth(e, root) <= LADDER[level - 1].depth;
+    /* Of a product of two zeros no number alone could be misread to any effect. */
+    return root >= 0 && e->node[root].v != 0 && depth(e, root) <= LADDER[level - 1].depth;
 }
 
 /* A number for a subtree that does not see the order of what is added or multiplied. */
@@ -159,7 +160,7 @@ static void trace(const void *state, task_tale *t)
         put_node(&e, root, t->out);
         buf_add_char(t->out, '\n');
         v = reduce(t, &e, root, false);
-        task_say(t, "check\n", "检查\n");
+        task_checks(t);
         v = reduce(t, &e, root, true);
     } else {
         v = reduce(t, &e, root, false);

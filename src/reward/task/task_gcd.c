@@ -140,8 +140,8 @@ static int64_t by_division(task_tale *t, const numbers *s)
     }
     int64_t g = v[0];
     for (int i = 1; i < s->n; i++) g = euclid(t, g, v[i]);
-    if (check) task_say(t, "check\n", "检查\n");
-    for (int i = 0; check && i < s->n; i++) task_step(t, v[i], '/', g);
+    if (!task_checks(t)) return g;
+    for (int i = 0; i < s->n; i++) task_step(t, v[i], '/', g);
     return g;
 }
 

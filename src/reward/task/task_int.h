@@ -60,6 +60,11 @@ int64_t task_divide(task_tale *t, int64_t a, int64_t b, int64_t *q);
 /* Appends the text of the trace's language. */
 void task_say(task_tale *t, const char *en, const char *zh);
 
+/* Names the next part in a subgoals trace; nothing in the others. */
+void task_goal(task_tale *t, const char *en, const char *zh);
+/* True in a verification trace, for which it writes the heading "check". */
+bool task_checks(task_tale *t);
+
 /* Decimal; a faster buf_printf("%lld"). */
 void task_put(buf *out, int64_t v);
 void task_text(buf *out, const char *text);

@@ -145,11 +145,6 @@ static void put_solution(buf *out, const equations *e)
 
 static void answer(const void *state, buf *out) { put_solution(out, state); }
 
-static void goal(task_tale *t, const char *en, const char *zh)
-{
-    if (t->o->style == TASK_SUBGOALS) task_say(t, en, zh);
-}
-
 /* A step that a flaw leaves alone: from a wrong value here the rest could not be told in
  * integers. */
 static int64_t sure_step(task_tale *t, int64_t a, char op, int64_t b)
@@ -182,17 +177,17 @@ static void solve_one(task_tale *t, const equations *e)
 {
     int64_t b = e->b, a = e->a, d = e->d;
     if (e->p) {
-        goal(t, "brackets\n", "去括号\n");
+        task_goal(t, "brackets\n", "去括号\n");
         b = task_step(t, task_step(t, a, '*', e->p), '+', b);
         put_one(t->out, a, 0, b, e->c, d), buf_add_char(t->out, '\n');
     }
-    goal(t, "numbers\n", "移项\n");
+    task_goal(t, "numbers\n", "移项\n");
     d = task_step(t, d, '-', b);
     if (e->c) {
-        goal(t, "unknowns\n", "合并\n");
+        task_goal(t, "unknowns\n", "合并\n");
         a = sure_step(t, a, '-', e->c);
     }
-    goal(t, "divide\n", "相除\n");
+    task_goal(t, "divide\n", "相除\n");
     put_one(t->out, a, 0, 0, 0, d), buf_add_char(t->out, '\n');
     quotient(t, "x", d, a);
 }
@@ -201,7 +196,7 @@ static void solve_one(task_tale *t, const equations *e)
 static void solve_two(task_tale *t, const equations *e)
 {
     const int64_t *u = e->u, *v = e->v;
-    goal(t, "eliminate y\n", "消去 y\n");
+    task_goal(t, "eliminate y\n", "消去 y\n");
     int64_t left = sure_step(t, u[0], '*', v[1]);
     left = sure_step(t, left, '-', sure_step(t, v[0], '*', u[1]));
     int64_t right = sure_step(t, u[2], '*', v[1]), other = sure_step(t, v[2], '*', u[1]);
@@ -214,9 +209,9 @@ static void solve_two(task_tale *t, const equations *e)
         right = sure_step(t, right, '-', other);
     }
     put_one(t->out, left, 0, 0, 0, right), buf_add_char(t->out, '\n');
-    goal(t, "find x\n", "求 x\n");
+    task_goal(t, "find x\n", "求 x\n");
     int64_t x = quotient(t, "x", right, left);
-    goal(t, "find y\n", "求 y\n");
+    task_goal(t, "find y\n", "求 y\n");
     int64_t rest = task_step(t, u[2], '-', task_step(t, u[0], '*', x));
     task_text(t->answer, ", ");
     quotient(t, "y", rest, u[1]);
@@ -253,16 +248,14 @@ static void check_two(task_tale *t, const equations *e, const int64_t u[3])
 static void trace(const void *state, task_tale *t)
 {
     equations e = *(const equations *)state;
-    bool check = t->o->style == TASK_VERIFICATION;
-    if (check) {
+    if (t->o->style == TASK_VERIFICATION) {
         misread(t, &e);
         put_equations(t->out, &e, "\n");
         buf_add_char(t->out, '\n');
     }
     if (e.two) solve_two(t, &e);
     else solve_one(t, &e);
-    if (!check) return;
-    task_say(t, "check\n", "检查\n");
+    if (!task_checks(t)) return;
     if (e.two) check_two(t, &e, e.u), check_two(t, &e, e.v);
     else check_one(t, &e);
 }

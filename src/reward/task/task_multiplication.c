@@ -99,10 +99,7 @@ static void trace(const void *state, task_tale *t)
         task_put(t->out, b), buf_add_char(t->out, '\n');
     }
     int64_t result = t->o->style == TASK_SUBGOALS ? by_halves(t, a, b) : by_digits(t, a, b);
-    if (t->o->style == TASK_VERIFICATION) {
-        task_say(t, "check\n", "检查\n");
-        task_step(t, result, '/', b);
-    }
+    if (task_checks(t)) task_step(t, result, '/', b);
     task_put(t->answer, result);
 }
 

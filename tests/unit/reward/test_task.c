@@ -98,7 +98,7 @@ static void answers_are_judged_rightly(void **state)
         for (int level = 1; level <= task_levels(*f); level++)
             for (int lang = 0; lang < 2; lang++)
                 for (int split = 0; split < 2; split++)
-                    for (uint64_t i = 0; i < 25; i++) {
+                    for (uint64_t i = 0; i < 40; i++) {
                         task_options o = options(level, 7, (enum task_split)split);
                         o.lang = (enum task_lang)lang;
                         check_styles(*f, o, i);
