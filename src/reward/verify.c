@@ -19,6 +19,14 @@ const reward_kind reward_kinds[] = {
     {"exact", "the same bytes", kind_exact},
     {"digits", "digits in a base: case and leading zeros do not matter", kind_digits},
     {"assignment", "integers for unknowns, \"x = 3, y = 2\", in any order", kind_assignment},
+    {"countdown", "an expression that uses each number once and has the target's value", kind_countdown},
+    {"list", "integers in order, in any brackets; also for sorting", kind_list},
+    {"boolean", "true or false, in words, letters or digits", kind_boolean},
+    {"knights", "every name once, as knight or knave, so that all statements fit", kind_knights},
+    {"sudoku", "a filled 4x4 or 9x9 grid that keeps the given digits", kind_sudoku},
+    {"path", "a shortest way through a maze as moves U D L R, or none", kind_path},
+    {"sat", "an assignment that makes every clause true, or unsat", kind_sat},
+    {"coloring", "a colour for every node, no edge inside one colour, or none", kind_coloring},
     {NULL, NULL, NULL},
 };
 
@@ -48,5 +56,7 @@ ponder_status reward_verify(reward_verdict *out, const reward_question *q, str p
                        STR_ARG(q->kind));
     if (!reward_extract(&out->answer, prediction, form, &out->reason)) return PONDER_OK;
     out->equal = k->equal(q, out->answer, &out->reason);
+    if (out->reason == reward_bad_puzzle)
+        return err_set(err, PONDER_EFORMAT, "puzzle: lacks what kind \"%s\" needs; docs/tasks.md has the forms", k->name);
     return PONDER_OK;
 }
