@@ -23,6 +23,15 @@ static const task_family *const FAMILIES[] = {
     &task_linear,
     &task_divisibility,
     &task_calendar,
+    &task_countdown,
+    &task_sorting,
+    &task_lists,
+    &task_boolean,
+    &task_sudoku,
+    &task_knights,
+    &task_path,
+    &task_sat,
+    &task_coloring,
     NULL,
 };
 

@@ -1,0 +1,296 @@
+/* task_countdown: reach a target from given numbers with + - * /, each number once.
+ * SPDX-License-Identifier: MIT
+ *
+ * Solvable by construction: numbers are joined two by two, and the last result is the target. All
+ * intermediate results are natural numbers; solutions may use fractions. */
+#include "reward/task/task_puzzle.h"
+
+enum { NUMBERS = 6, EXPRESSION_BYTES = 128 };
+
+/* Values 0..n-1 are the given numbers, n + i is the result of step i. */
+struct step {
+    uint8_t a, b;
+    char op;
+};
+
+typedef struct countdown {
+    int n;
+    int32_t value[2 * NUMBERS - 1];
+    struct step step[NUMBERS - 1];
+} countdown;
+
+static int32_t target(const countdown *c) { return c->value[2 * c->n - 2]; }
+
+/* a op b where it is a natural number of at most `most`, else 0. */
+static int32_t join(int32_t a, char op, int32_t b, int32_t most)
+{
+    int32_t v = op == '+' ? a + b : op == '-' ? a - b : op == '*' ? a * b : a % b == 0 ? a / b : 0;
+    return v > 0 && v <= most ? v : 0;
+}
+
+static bool draw(void *state, task_draw *d, int level)
+{
+    static const struct { int n; int32_t most, target; } LADDER[] = {
+        {2, 9, 20}, {3, 9, 30}, {3, 20, 100}, {4, 20, 100}, {5, 50, 200}, {6, 99, 999}};
+    enum { INTERMEDIATE = 2000 };
+    countdown *c = state;
+    c->n = LADDER[level - 1].n;
+    uint8_t open[NUMBERS];
+    int left = c->n;
+    for (int i = 0; i < c->n; i++) {
+        c->value[i] = (int32_t)task_between(d, 1, LADDER[level - 1].most);
+        open[i] = (uint8_t)i;
+    }
+    for (int i = 0; i < c->n - 1; i++, left--) {
+        task_shuffle(d, open, left);
+        uint8_t a = open[left - 1], b = open[left - 2];
+        if (c->value[a] < c->value[b]) a = open[left - 2], b = open[left - 1];
+        char op = "+-*/+-*/"[task_below(d, 8)];
+        int32_t v = join(c->value[a], op, c->value[b], INTERMEDIATE);
+        if (!v || (op == '/' && c->value[b] == 1)) {
+            op = c->value[a] > c->value[b] && task_below(d, 2) ? '-' : '+';
+            v = join(c->value[a], op, c->value[b], INTERMEDIATE);
+        }
+        if (!v) return false;
+        c->step[i] = (struct step){a, b, op};
+        c->value[c->n + i] = v;
+        open[left - 2] = (uint8_t)(c->n + i);
+    }
+    return target(c) <= LADDER[level - 1].target;
+}
+
+static void key(const void *state, buf *out)
+{
+    const countdown *c = state;
+    int32_t v[NUMBERS];
+    for (int i = 0; i < c->n; i++) {
+        int j = i;
+        for (; j > 0 && v[j - 1] > c->value[i]; j--) v[j] = v[j - 1];
+        v[j] = c->value[i];
+    }
+    task_numbers(out, v, c->n);
+    buf_add_char(out, '=');
+    task_put(out, target(c));
+}
+
+static void prompt(const void *state, enum task_lang lang, task_draw *d, buf *out)
+{
+    static const char *const EN[] = {
+        "Use the numbers % exactly once each with + - * / and brackets to make %.",
+        "Numbers: %. Target: %. Give an expression with + - * / and brackets that uses each number "
+        "once and equals the target.",
+        "Combine % (each exactly once; + - * / and brackets) into an expression equal to %.",
+    };
+    static const char *const ZH[] = {
+        "用数字 % 各恰好一次，加上 + - * / 和括号，得到 %。写出算式。",
+        "数字：%。目标：%。写出一个算式，每个数字用一次，只用 + - * / 和括号，结果等于目标。",
+        "把 % 各用一次（可用 + - * / 和括号）组成值为 % 的算式。",
+    };
+    const countdown *c = state;
+    buf numbers = {0}, goal = {0};
+    task_numbers(&numbers, c->value, c->n);
+    task_put(&goal, target(c));
+    task_fill(out, task_phrase(d, lang, EN, ZH), (const str[]){buf_str(&numbers), buf_str(&goal)});
+    buf_free(&numbers), buf_free(&goal);
+}
+
+static bool loose(char op) { return op == '+' || op == '-'; }
+
+static void put_value(const countdown *c, int v, buf *out);
+
+/* An operand in the brackets that it needs beside op. */
+static void put_operand(const countdown *c, int v, char op, bool right, buf *out)
+{
+    char inner = v < c->n ? 0 : c->step[v - c->n].op;
+    bool bracket = inner && ((loose(inner) && (!loose(op) || (right && op == '-'))) ||
+                             (!loose(inner) && right && (op == '/' || (op == '*' && inner == '/'))));
+    if (bracket) buf_add_char(out, '(');
+    put_value(c, v, out);
+    if (bracket) buf_add_char(out, ')');
+}
+
+static void put_value(const countdown *c, int v, buf *out)
+{
+    if (v < c->n) {
+        task_put(out, c->value[v]);
+        return;
+    }
+    struct step s = c->step[v - c->n];
+    put_operand(c, s.a, s.op, false, out);
+    buf_add_char(out, s.op);
+    put_operand(c, s.b, s.op, true, out);
+}
+
+static void answer(const void *state, buf *out)
+{
+    const countdown *c = state;
+    put_value(c, 2 * c->n - 2, out);
+}
+
+static void puzzle(const void *state, json_writer *w)
+{
+    const countdown *c = state;
+    json_open(w, '{');
+    json_key(w, "numbers");
+    json_open(w, '[');
+    for (int i = 0; i < c->n; i++) json_i64(w, c->value[i]);
+    json_close(w, ']');
+    json_key(w, "target");
+    json_i64(w, target(c));
+    json_close(w, '}');
+}
+
+/* ---- traces --------------------------------------------------------------------------------- */
+
+static void put_join(buf *out, int32_t a, char op, int32_t b, int32_t v)
+{
+    task_put(out, a), buf_add_char(out, op), task_put(out, b);
+    buf_add_char(out, '='), task_put(out, v);
+}
+
+static void put_step(const countdown *c, int i, buf *out)
+{
+    struct step s = c->step[i];
+    put_join(out, c->value[s.a], s.op, c->value[s.b], c->value[c->n + i]);
+}
+
+/* Another operation between the operands of step i, with another result. */
+static char other_op(const countdown *c, int i, task_draw *d, int32_t *v)
+{
+    struct step s = c->step[i];
+    static const char OPS[] = "+-*/";
+    uint64_t from = task_below(d, 4);
+    for (uint64_t k = 0; k < 4; k++) {
+        char op = OPS[(from + k) % 4];
+        *v = join(c->value[s.a], op, c->value[s.b], INT32_MAX);
+        if (*v && *v != c->value[c->n + i]) return op;
+    }
+    return s.op;
+}
+
+/* The solution as the narrator sees it. In a check that agrees it is the target that was misread; else
+ * one step claims the result of another operation, which makes its expression miss the target. */
+static countdown flawed(const countdown *c, task_tale *t)
+{
+    countdown told = *c;
+    int32_t v;
+    if (t->o->style == TASK_VERIFICATION) {
+        if (task_slips(t)) {
+            told.step[c->n - 2].op = other_op(c, c->n - 2, t->slips, &v);
+            told.value[2 * c->n - 2] = v;
+        }
+    } else {
+        for (int i = 0; i < c->n - 1; i++)
+            if (task_slips(t)) told.step[i].op = other_op(c, i, t->slips, &v);
+    }
+    return told;
+}
+
+/* Every way to join the last two numbers, until one makes the target; false: one does. */
+static bool try_last(task_tale *t, const int32_t *v, int32_t goal)
+{
+    bool first = true;
+    int32_t a = v[0] > v[1] ? v[0] : v[1], b = v[0] > v[1] ? v[1] : v[0];
+    for (const char *op = "+-*/"; *op; op++) {
+        int32_t r = *op == '-' ? a - b : join(a, *op, b, INT32_MAX);
+        if (*op == '/' && !r) continue;
+        if (r == goal) return false;
+        if (!first) buf_add_char(t->out, ' ');
+        first = false;
+        put_join(t->out, a, *op, b, r);
+    }
+    return true;
+}
+
+/* A random way to the end that misses the target, with all its last joins; false: it would not. Two
+ * numbers have one way, which is told up to the right join. */
+static bool wrong_way(task_tale *t, const countdown *c, int32_t goal)
+{
+    int32_t v[NUMBERS];
+    size_t start = t->out->n;
+    int left = c->n;
+    memcpy(v, c->value, sizeof *v * (size_t)c->n);
+    for (; left > 2; left--) {
+        int i = (int)task_below(t->d, (uint64_t)left), j = (int)task_below(t->d, (uint64_t)left - 1);
+        if (j >= i) j++;
+        if (v[i] < v[j]) {
+            int swap = i;
+            i = j, j = swap;
+        }
+        char op = "+-*+"[task_below(t->d, 4)];
+        int32_t r = join(v[i], op, v[j], 10000);
+        if (!r) op = '+', r = v[i] + v[j];
+        put_join(t->out, v[i], op, v[j], r);
+        task_text(t->out, ", ");
+        v[i] = r, v[j] = v[left - 1];
+    }
+    bool misses = try_last(t, v, goal);
+    if (t->out->n > start && (misses || c->n == 2)) return task_no(t), true;
+    t->out->n = start; /* a lucky guess: not told */
+    return false;
+}
+
+static void trace(const void *state, task_tale *t)
+{
+    const countdown told = flawed(state, t), *c = &told;
+    int steps = c->n - 1;
+    switch (t->o->style) {
+    case TASK_BACKTRACKING:
+        for (int tries = 0, told_ways = 0; tries < 8 && told_ways < c->n / 2; tries++)
+            told_ways += wrong_way(t, c, target(c));
+        break;
+    case TASK_SUBGOALS:
+        for (int i = 0; i < steps; i++) {
+            task_say(t, i + 1 < steps ? "make " : "goal ", i + 1 < steps ? "先得 " : "目标 ");
+            task_put(t->out, c->value[c->n + i]);
+            task_text(t->out, ": ");
+            put_step(c, i, t->out), buf_add_char(t->out, '\n');
+        }
+        break;
+    case TASK_BACKWARD:
+        for (int i = steps - 1; i >= 0; i--) {
+            struct step s = c->step[i];
+            task_put(t->out, c->value[c->n + i]), buf_add_char(t->out, '=');
+            task_put(t->out, c->value[s.a]), buf_add_char(t->out, s.op), task_put(t->out, c->value[s.b]);
+            for (int k = 0; k < 2; k++) {
+                int v = k ? s.b : s.a;
+                task_say(t, v < c->n ? ", have " : ", need ", v < c->n ? "，有 " : "，要 ");
+                task_put(t->out, c->value[v]);
+            }
+            buf_add_char(t->out, '\n');
+        }
+        break;
+    default:
+        if (t->o->style == TASK_VERIFICATION) {
+            task_say(t, "target ", "目标 ");
+            task_put(t->out, target(c)), buf_add_char(t->out, '\n');
+        }
+    }
+    if (t->o->style != TASK_SUBGOALS && t->o->style != TASK_BACKWARD)
+        for (int i = 0; i < steps; i++) put_step(c, i, t->out), buf_add_char(t->out, '\n');
+    put_value(c, 2 * c->n - 2, t->answer);
+    if (t->o->style == TASK_VERIFICATION) {
+        task_say(t, "check: ", "检查：");
+        buf_add_str(t->out, buf_str(t->answer));
+        buf_add_char(t->out, '=');
+        task_put(t->out, target(c));
+        task_say(t, ", used ", "，用了 ");
+        task_numbers(t->out, c->value, c->n);
+    }
+}
+
+const task_family task_countdown = {
+    .name = "countdown",
+    .kind = "countdown",
+    .about = "an expression with a given value from given numbers, each once",
+    .levels = 6,
+    .styles = 1 << TASK_DIRECT | 1 << TASK_VERIFICATION | 1 << TASK_BACKTRACKING |
+              1 << TASK_SUBGOALS | 1 << TASK_BACKWARD,
+    .state_bytes = sizeof(countdown),
+    .draw = draw,
+    .key = key,
+    .prompt = prompt,
+    .answer = answer,
+    .puzzle = puzzle,
+    .trace = trace,
+};
