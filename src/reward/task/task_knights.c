@@ -50,18 +50,18 @@ static int other_person(const knights *k, task_draw *d, int not)
     return p + (p >= not);
 }
 
-/* Adds a claim about others by `who`; returns where. */
-static uint8_t grow(knights *k, task_draw *d, int who, int depth)
+/* Adds a claim by `who`, not about themselves unless it is part of another; returns where. */
+static uint8_t grow(knights *k, task_draw *d, int who, int depth, bool part)
 {
     struct claim c;
     if (depth <= 1 || task_below(d, 4) == 0) {
         c.op = (uint8_t)task_below(d, k->n > 2 ? 4 : 2);
-        c.a = (uint8_t)other_person(k, d, who);
+        c.a = (uint8_t)(part ? (int)task_below(d, (uint64_t)k->n) : other_person(k, d, who));
         c.b = (uint8_t)other_person(k, d, c.a);
     } else {
         c.op = (uint8_t)task_between(d, NOT, IFF);
-        c.a = grow(k, d, who, depth - 1);
-        c.b = c.op == NOT ? 0 : grow(k, d, other_person(k, d, who), depth > 2 ? 1 : depth - 1);
+        c.a = grow(k, d, who, depth - 1, true);
+        c.b = c.op == NOT ? 0 : grow(k, d, who, 1, true);
     }
     k->claim[who][k->claims[who]] = c;
     return k->claims[who]++;
@@ -78,7 +78,7 @@ static bool draw(void *state, task_draw *d, int level)
     memcpy(k->name, names, sizeof k->name);
     uint64_t fit = k->all = UINT64_MAX >> (64 - (1 << k->n));
     for (int i = 0; i < k->n; i++) {
-        int last = grow(k, d, i, LADDER[level - 1].depth);
+        int last = grow(k, d, i, LADDER[level - 1].depth, false);
         k->fits[i] = ~(IS_KNIGHT[i] ^ truth(k->claim[i], last)) & k->all;
         fit &= k->fits[i];
         if (!fit || k->fits[i] == k->all) return false;

@@ -301,7 +301,7 @@ static bool by_search(struct telling *s)
     return false;
 }
 
-/* Variables that no longer matter are 0. */
+/* Variables that no longer matter get the values that were to be tried first. */
 static void put_rest(struct telling *s)
 {
     bool any = false;
@@ -309,17 +309,17 @@ static void put_rest(struct telling *s)
         if (s->known >> v & 1) continue;
         task_say(s->t, any ? " " : "rest ", any ? " " : "其余 ");
         any = true;
-        give(s, v, false);
+        give(s, v, s->first >> v & 1);
     }
     if (any) buf_add_char(s->t->out, '\n');
 }
 
-static void check(const struct telling *s, unsigned yes)
+static void check(const struct telling *s)
 {
     task_say(s->t, "check:", "检查：");
     for (int i = 0; i < s->f->clauses; i++) {
         struct clause c = s->f->clause[i];
-        unsigned m = (c.yes & yes) | (c.no & ~yes);
+        unsigned m = (c.yes & s->yes) | (c.no & ~s->yes);
         buf_add_char(s->t->out, ' ');
         put_literal(s->t->out, __builtin_ctz(m), c.no & m & (0 - m));
     }
@@ -347,10 +347,9 @@ static void trace(const void *state, task_tale *t)
         task_text(t->answer, "unsat");
         return;
     }
-    unsigned yes = s.known & s.yes;
     put_rest(&s);
-    if (t->o->style == TASK_VERIFICATION) check(&s, yes);
-    put_assignment(seen.n, yes, t->answer);
+    if (t->o->style == TASK_VERIFICATION) check(&s);
+    put_assignment(seen.n, s.yes, t->answer);
 }
 
 const task_family task_sat = {
