@@ -93,12 +93,12 @@ static const char *name_of(const knights *k, int i) { return NAME[k->name[i]]; }
 static void put_claim(const knights *k, int who, int i, enum task_lang lang, buf *out)
 {
     static const char *const EN[][3] = {{"", " is a knight", ""},     {"", " is a knave", ""},
-                                        {"", " and ", " are of the same kind"}, {"", " and ", " are of different kinds"},
+                                        {"", " is the same kind as ", ""}, {"", " is a different kind than ", ""},
                                         {"it is not true that ", "", ""}, {"", " and ", ""},
                                         {"", " or ", ""},             {"if ", " then ", ""},
                                         {"", " if and only if ", ""}};
-    static const char *const ZH[][3] = {{"", "是骑士", ""}, {"", "是无赖", ""}, {"", "和", "同类"},
-                                        {"", "和", "不同类"}, {"并非", "", ""}, {"", "且", ""},
+    static const char *const ZH[][3] = {{"", "是骑士", ""}, {"", "是无赖", ""}, {"", "与", "同类"},
+                                        {"", "与", "不同类"}, {"并非", "", ""}, {"", "且", ""},
                                         {"", "或", ""}, {"如果", "那么", ""}, {"", "当且仅当", ""}};
     const struct claim *c = &k->claim[who][i];
     const char *const *word = lang == TASK_ZH ? ZH[c->op] : EN[c->op];
