@@ -29,6 +29,15 @@ ponder_status json_field_str(const json_t *obj, const char *name, const char *ke
 /* The text of a string value; empty for anything else. */
 str json_str(const json_t *v);
 
+/* The same value: numbers by value (1 and 1.0), members in any order, strings by their bytes. */
+bool json_same(const json_t *a, const json_t *b);
+/* Below, at or above 0 as a < b, a == b, a > b; exact for integers against doubles. */
+int json_number_order(const json_t *a, const json_t *b);
+/* a is n times b for a whole n, exactly, in the shortest decimals that read back as a and b. */
+bool json_number_divides(const json_t *b, const json_t *a);
+/* The same for the same values. */
+uint64_t json_hash(const json_t *v);
+
 /* Writing: a buffer plus the question whether a comma is due. Calls nest by hand:
  *   json_writer w = {&b}; json_open(&w, '{'); json_key(&w, "n"); json_i64(&w, 3); json_close(&w, '}'); */
 typedef struct json_writer {
