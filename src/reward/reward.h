@@ -46,16 +46,21 @@ typedef struct reward_verdict {
 
 /* A verifier of one kind; `answer` is extracted already. False reasons are static text. */
 typedef bool reward_kind_fn(const reward_question *q, str answer, const char **reason);
+/* Is the question one that its kind can judge? EFORMAT names what is wrong with gold or puzzle. */
+typedef ponder_status reward_check_fn(const reward_question *q, ponder_error *err);
 typedef struct reward_kind {
     const char *name, *about;
     reward_kind_fn *equal;
+    reward_check_fn *check; /* NULL: any question will do */
 } reward_kind;
 extern const reward_kind reward_kinds[]; /* ends with name NULL */
 /* NULL when there is no such kind. Empty: math. */
 const reward_kind *reward_kind_find(str name);
 
-/* EARG for an unknown kind, EFORMAT for a puzzle that lacks what its kind needs; a bad prediction
- * is a verdict, never an error. Code is judged by reward/code.h. */
+/* EARG for an unknown kind, EFORMAT for a gold or puzzle its kind cannot use. */
+ponder_status reward_check(const reward_question *q, ponder_error *err);
+/* The errors of reward_check; a bad prediction is a verdict, never an error. Code is judged by
+ * reward/code.h. */
 ponder_status reward_verify(reward_verdict *out, const reward_question *q, str prediction,
                             enum reward_form form, ponder_error *err);
 

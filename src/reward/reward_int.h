@@ -12,5 +12,16 @@ reward_kind_fn kind_coloring;
 
 /* The reason by which a kind says that the puzzle is malformed, whatever the answer. */
 extern const char reward_bad_puzzle[];
+reward_kind_fn kind_text, kind_integer, kind_choice, kind_regex, kind_json, kind_format,
+    kind_language;
+reward_check_fn check_text, check_integer, check_choice, check_regex, check_json, check_format,
+    check_language;
+
+/* Appends s in NFKC, but for raised, lowered and circled characters and fractions, its case folded
+ * unless `keep_case`, invisible characters dropped, every run of blanks one space, none at the
+ * ends. False: s is not UTF-8, or no memory is left. */
+bool fold_text(buf *out, str s, bool keep_case);
+/* Are two texts the same words by the rules of kind_text? */
+bool same_text(str a, str b);
 
 #endif

@@ -15,19 +15,26 @@ bool kind_math(const reward_question *q, str answer, const char **reason)
 }
 
 const reward_kind reward_kinds[] = {
-    {"math", "a mathematical answer, in LaTeX or plain notation", kind_math},
-    {"exact", "the same bytes", kind_exact},
-    {"digits", "digits in a base: case and leading zeros do not matter", kind_digits},
-    {"assignment", "integers for unknowns, \"x = 3, y = 2\", in any order", kind_assignment},
-    {"countdown", "an expression that uses each number once and has the target's value", kind_countdown},
-    {"list", "integers in order, in any brackets; also for sorting", kind_list},
-    {"boolean", "true or false, in words, letters or digits", kind_boolean},
-    {"knights", "every name once, as knight or knave, so that all statements fit", kind_knights},
-    {"sudoku", "a filled 4x4 or 9x9 grid that keeps the given digits", kind_sudoku},
-    {"path", "a shortest way through a maze as moves U D L R, or none", kind_path},
-    {"sat", "an assignment that makes every clause true, or unsat", kind_sat},
-    {"coloring", "a colour for every node, no edge inside one colour, or none", kind_coloring},
-    {NULL, NULL, NULL},
+    {"math", "a mathematical answer, in LaTeX or plain notation", kind_math, NULL},
+    {"exact", "the same bytes", kind_exact, NULL},
+    {"text", "the same words: case, width, blanks and outer punctuation aside", kind_text, check_text},
+    {"integer", "the same whole number, of any size", kind_integer, check_integer},
+    {"choice", "the same letter of a multiple choice, A to J", kind_choice, check_choice},
+    {"regex", "matches the known regular expression as a whole", kind_regex, check_regex},
+    {"json", "the same JSON value, or one that fits puzzle.schema", kind_json, check_json},
+    {"format", "the response has the known form: think or think_answer", kind_format, check_format},
+    {"language", "the words are of the known language", kind_language, check_language},
+    {"digits", "digits in a base: case and leading zeros do not matter", kind_digits, NULL},
+    {"assignment", "integers for unknowns, \"x = 3, y = 2\", in any order", kind_assignment, NULL},
+    {"countdown", "an expression that uses each number once and has the target's value", kind_countdown, NULL},
+    {"list", "integers in order, in any brackets; also for sorting", kind_list, NULL},
+    {"boolean", "true or false, in words, letters or digits", kind_boolean, NULL},
+    {"knights", "every name once, as knight or knave, so that all statements fit", kind_knights, NULL},
+    {"sudoku", "a filled 4x4 or 9x9 grid that keeps the given digits", kind_sudoku, NULL},
+    {"path", "a shortest way through a maze as moves U D L R, or none", kind_path, NULL},
+    {"sat", "an assignment that makes every clause true, or unsat", kind_sat, NULL},
+    {"coloring", "a colour for every node, no edge inside one colour, or none", kind_coloring, NULL},
+    {NULL, NULL, NULL, NULL},
 };
 
 bool reward_form_by_name(enum reward_form *out, str name)
@@ -46,17 +53,25 @@ const reward_kind *reward_kind_find(str name)
     return NULL;
 }
 
-ponder_status reward_verify(reward_verdict *out, const reward_question *q, str prediction,
-                            enum reward_form form, ponder_error *err)
+ponder_status reward_check(const reward_question *q, ponder_error *err)
 {
-    *out = (reward_verdict){.reason = "no answer"};
     const reward_kind *k = reward_kind_find(q->kind);
     if (!k)
         return err_set(err, PONDER_EARG, "no verifier \"%.*s\"; `ponder verify --help` lists them",
                        STR_ARG(q->kind));
+    return k->check ? k->check(q, err) : PONDER_OK;
+}
+
+ponder_status reward_verify(reward_verdict *out, const reward_question *q, str prediction,
+                            enum reward_form form, ponder_error *err)
+{
+    *out = (reward_verdict){.reason = "no answer"};
+    TRY(reward_check(q, err));
     if (!reward_extract(&out->answer, prediction, form, &out->reason)) return PONDER_OK;
+    const reward_kind *k = reward_kind_find(q->kind);
     out->equal = k->equal(q, out->answer, &out->reason);
     if (out->reason == reward_bad_puzzle)
-        return err_set(err, PONDER_EFORMAT, "puzzle: lacks what kind \"%s\" needs; docs/tasks.md has the forms", k->name);
+        return err_set(err, PONDER_EFORMAT,
+                       "puzzle: lacks what kind \"%s\" needs; docs/tasks.md has the forms", k->name);
     return PONDER_OK;
 }

@@ -31,6 +31,12 @@ typedef struct utf8_stream {
 void utf8_push(utf8_stream *u, str bytes, buf *out);
 void utf8_flush(utf8_stream *u, buf *out); /* the end: what is held becomes U+FFFD */
 
+/* Unicode normal forms. */
+enum text_form { FORM_NONE, FORM_NFC, FORM_NFD, FORM_NFKC, FORM_NFKD };
+
+/* Appends s in the form; parts that are not UTF-8 stay as they are. Linear in s. ENOMEM. */
+ponder_status normal_form(buf *out, enum text_form form, str s, ponder_error *err);
+
 /* ---- tokenizer ------------------------------------------------------------------------------ */
 
 /* Growable ids; a failed growth sets `failed` and later appends do nothing. */

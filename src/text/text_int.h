@@ -65,8 +65,6 @@ typedef struct split_stage {
     bool drop_gaps, drop_matches;
 } split_stage;
 
-enum text_form { FORM_NONE, FORM_NFC, FORM_NFD, FORM_NFKC, FORM_NFKD };
-
 struct tokenizer {
     arena mem;
     token *token; /* [size] */
@@ -176,8 +174,6 @@ ponder_status bpe_piece(encoder *e, str s);
 
 /* true when s surely is in the form already. */
 bool normal_already(enum text_form form, str s);
-/* Appends s in the form; parts that are not UTF-8 stay as they are. */
-ponder_status normal_form(buf *out, enum text_form form, str s, ponder_error *err);
 
 /* ---- loading -------------------------------------------------------------------------------- */
 
