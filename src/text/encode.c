@@ -66,7 +66,7 @@ static bool next_added(const added_list *list, str s, spans trusted, size_t from
 }
 
 /* Valid runs go through the patterns; bytes that are not UTF-8 are pieces of their own. */
-static ponder_status split_valid(encoder *e, str s)
+ponder_status encode_valid(encoder *e, str s)
 {
     size_t from = 0, at = 0;
     while (at < s.n) {
@@ -77,7 +77,7 @@ static ponder_status split_valid(encoder *e, str s)
         }
         size_t bad = step ? (size_t)-step : s.n - at;
         TRY(pretok_split(e, (str){s.p + from, at - from}));
-        TRY(bpe_piece(e, (str){s.p + at, bad}));
+        TRY(e->piece(e, (str){s.p + at, bad}));
         from = at += bad;
     }
     return pretok_split(e, (str){s.p + from, s.n - from});
@@ -90,7 +90,7 @@ typedef ponder_status section_fn(encoder *e, str s, spans trusted);
 static ponder_status as_it_is(encoder *e, str s, spans trusted)
 {
     (void)trusted;
-    return split_valid(e, s);
+    return encode_valid(e, s);
 }
 
 static ponder_status normalized(encoder *e, str s, spans trusted)
@@ -98,7 +98,7 @@ static ponder_status normalized(encoder *e, str s, spans trusted)
     if (normal_already(e->t->form, s)) return as_it_is(e, s, trusted);
     buf b = {0};
     ponder_status st = normal_form(&b, e->t->form, s, e->err);
-    if (st == PONDER_OK) st = split_valid(e, buf_str(&b));
+    if (st == PONDER_OK) st = encode_valid(e, buf_str(&b));
     buf_free(&b);
     return st;
 }
@@ -152,7 +152,7 @@ ponder_status tokenizer_encode_trusted(const tokenizer *t, tokens *out, str text
         return err_set(err, PONDER_ELIMIT, "encode: text has %zu bytes, at most %zu are possible",
                        text.n, TEXT_LIMIT - 1);
     size_t before = out->n;
-    encoder e = {.t = t, .out = out, .err = err};
+    encoder e = {.t = t, .piece = bpe_piece, .out = out, .err = err};
     ponder_status st = PONDER_OK;
     if (!pretok_begin(&e, text.n)) st = err_set(err, PONDER_ENOMEM, "encode: out of memory");
     if (st == PONDER_OK) st = cut(&e, &t->added[0], text, (spans){trusted, n}, second_pass);

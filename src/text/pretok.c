@@ -177,14 +177,32 @@ ponder_status pretok_add_literal(tokenizer *t, str text, bool drop_matches, bool
     return add_compiled(t, text, PCRE2_LITERAL, drop_matches, drop_gaps, err);
 }
 
+static const struct pretok_kind *kind_by_name(str name)
+{
+    for (size_t i = 0; i < COUNT_OF(KINDS); i++)
+        for (size_t j = 0; j < COUNT_OF(KINDS[i].names) && KINDS[i].names[j]; j++)
+            if (str_eq(name, str_of(KINDS[i].names[j]))) return &KINDS[i];
+    return NULL;
+}
+
+const char *pretok_name(size_t i) { return i < COUNT_OF(KINDS) ? KINDS[i].names[0] : NULL; }
+
+const char *pretok_canonical(const char *name)
+{
+    const struct pretok_kind *k = kind_by_name(str_of(name));
+    return k ? k->names[0] : NULL;
+}
+
+const char *pretok_pattern(const char *name, size_t j)
+{
+    const struct pretok_kind *k = kind_by_name(str_of(name));
+    return k && j < COUNT_OF(k->pattern) ? k->pattern[j] : NULL;
+}
+
 ponder_status pretok_by_name(tokenizer *t, str name, ponder_error *err)
 {
-    for (size_t i = 0; i < COUNT_OF(KINDS); i++) {
-        const struct pretok_kind *k = &KINDS[i];
-        bool is = false;
-        for (size_t j = 0; j < COUNT_OF(k->names) && k->names[j]; j++)
-            is = is || str_eq(name, str_of(k->names[j]));
-        if (!is) continue;
+    const struct pretok_kind *k = kind_by_name(name);
+    if (k) {
         t->form = k->form;
         t->ignore_merges = k->ignore_merges;
         for (size_t j = 0; j < COUNT_OF(k->pattern) && k->pattern[j]; j++)
@@ -229,7 +247,7 @@ static ponder_status next_match(encoder *e, const split_stage *g, str s, size_t 
 static ponder_status split(encoder *e, int stage, str s)
 {
     if (s.n == 0) return PONDER_OK;
-    if (stage == e->t->n_stages) return bpe_piece(e, s);
+    if (stage == e->t->n_stages) return e->piece(e, s);
     const split_stage *g = &e->t->stage[stage];
     size_t done = 0, from = 0;
     while (from < s.n) {

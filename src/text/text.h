@@ -95,6 +95,26 @@ ponder_status tokenizer_encode_trusted(const tokenizer *t, tokens *out, str text
 void tokenizer_decode(const tokenizer *t, buf *out, const int32_t *ids, size_t n,
                       bool skip_special);
 
+/* ---- cutting, without a vocabulary ------------------------------------------------------------- */
+
+/* The pieces a tokenizer merges within, by the name of a pre-tokenizer as GGUF files have it
+ * ("smollm", "qwen2", "deepseek-v3", "gpt-2" ...): for training vocabularies. */
+typedef struct text_splitter text_splitter;
+typedef void text_piece_fn(void *user, str piece);
+ponder_status text_splitter_open(text_splitter **out, const char *name, ponder_error *err);
+void text_splitter_close(text_splitter *s);
+/* Normalises where the pre-tokenizer does. */
+ponder_status text_split(const text_splitter *s, str text, text_piece_fn *piece, void *user,
+                         ponder_error *err);
+/* The same as the "normalizer" and "pre_tokenizer" members of a tokenizer.json, appended as JSON;
+ * *ignore_merges for its model. */
+void text_splitter_json(const text_splitter *s, buf *normalizer, buf *pre, bool *ignore_merges);
+/* Which name means the same as these two members of a tokenizer.json (NULL or null: none); NULL when
+ * no name does. */
+const char *text_splitter_name(const json_t *normalizer, const json_t *pre);
+/* A byte in GPT-2's alphabet, 1 or 2 bytes; returns how many. */
+size_t text_spell_byte(uint8_t byte, char out[2]);
+
 /* ---- chat prompts --------------------------------------------------------------------------- */
 
 /* Chat templates, written as code. The comments of chat.c give each one's source. */

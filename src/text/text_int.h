@@ -142,6 +142,12 @@ ponder_status pretok_add_literal(tokenizer *t, str text, bool drop_matches, bool
                                  ponder_error *err);
 /* The pattern of the ByteLevel pre-tokenizer and of GPT-2. */
 extern const char PRETOK_GPT2[];
+/* Pattern j of what a GGUF file's tokenizer.ggml.pre names; NULL past the last. */
+const char *pretok_pattern(const char *name, size_t j);
+/* The i-th such name, those that mean the same left out; NULL past the last. */
+const char *pretok_name(size_t i);
+/* Which of these means the same; static. NULL: unknown. */
+const char *pretok_canonical(const char *name);
 /* All that a GGUF file's tokenizer.ggml.pre implies: stages, normal form, ignore_merges. */
 ponder_status pretok_by_name(tokenizer *t, str name, ponder_error *err);
 
@@ -153,21 +159,28 @@ typedef struct symbol {
 } symbol;
 
 /* What one call of tokenizer_encode works with. */
-typedef struct encoder {
+typedef struct encoder encoder;
+typedef ponder_status piece_fn(encoder *e, str s);
+struct encoder {
     const tokenizer *t;
+    piece_fn *piece; /* what is done with the pieces: bpe_piece, but when only cutting */
     tokens *out;
+    text_piece_fn *user_piece;
+    void *user;
     pcre2_match_data *match;
     pcre2_match_context *context;
     symbol *symbol;
     uint64_t *pair, *heap; /* rank << 32 | position: the first pairs in order, and later ones */
     size_t symbol_cap, pair_cap, heap_cap, heap_n;
     ponder_error *err;
-} encoder;
+};
 
 bool pretok_begin(encoder *e, size_t text_bytes); /* false: out of memory; end it all the same */
 ponder_status pretok_split(encoder *e, str s);    /* s is valid UTF-8 */
 void pretok_end(encoder *e);
-ponder_status bpe_piece(encoder *e, str s);
+piece_fn bpe_piece;
+/* Valid runs of UTF-8 through the patterns; other bytes are pieces of their own. */
+ponder_status encode_valid(encoder *e, str s);
 
 /* ---- normal.c
  * ------------------------------------------------------------------------------------ */
