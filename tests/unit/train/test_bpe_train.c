@@ -93,7 +93,7 @@ static void merges_are_those_of_the_reference(void **state)
         if ((size_t)t->merge[i].id == ids) ids++;
     }
     assert_int_equal(bpe_trainer_size(t), ids + 8);
-    assert_true(t->merges >= 30);
+    assert_in_range(t->merges, 20, 60);
     text_splitter_close(s);
     bpe_trainer_close(t);
 }
