@@ -57,6 +57,8 @@ size_t model_trainable_bytes(const model_config *c, const model_train_options *o
 
 /* The model to serve or to roll out with; follows model_trainable_refresh. */
 const model *model_trainable_model(const model_trainable *t);
+/* The type of keys and values that gives its log-probabilities. */
+enum kern_kv model_trainable_kv(const model_trainable *t);
 const model_param *model_trainable_params(const model_trainable *t, size_t *n);
 float *model_trainable_masters(model_trainable *t, size_t *n);
 float *model_trainable_gradients(model_trainable *t);

@@ -69,7 +69,7 @@ static ponder_status submit(rollout *r, engine *e, const rollout_prompt *p,
     ask.prompt = p->ids;
     ask.n_prompt = p->n;
     ask.max_tokens = size_min(form->max_tokens, r->longest - p->n);
-    ask.sampling.seed = rng_u64(seed, q->first / r->group, 0, RNG_SAMPLE);
+    ask.sampling.seed = seed;
     ask.user = q;
     for (size_t c = 0; c < r->group; c++) {
         rollout_sample *s = &r->samples[q->first + c];
@@ -80,9 +80,9 @@ static ponder_status submit(rollout *r, engine *e, const rollout_prompt *p,
     return engine_submit(e, &ask, &id, err);
 }
 
-ponder_status rollout_fill(rollout *r, engine *e, const rollout_prompt *prompt, size_t n,
-                           float temperature, size_t max_tokens, uint64_t seed, progress *bar,
-                           ponder_error *err)
+ponder_status rollout_fill(rollout *r, engine *e, size_t first, const rollout_prompt *prompt,
+                           size_t n, float temperature, size_t max_tokens, uint64_t seed,
+                           progress *bar, ponder_error *err)
 {
     const engine_request form = {
         .choices = r->group,
@@ -93,14 +93,14 @@ ponder_status rollout_fill(rollout *r, engine *e, const rollout_prompt *prompt, 
     };
     size_t ended = 0;
     for (size_t i = 0; i < n; i++) {
-        r->asked[i] = (struct rollout_question){r, i * r->group, &ended};
-        TRY(submit(r, e, &prompt[i], &r->asked[i], &form, seed, err));
+        r->asked[i] = (struct rollout_question){r, (first + i) * r->group, &ended};
+        TRY(submit(r, e, &prompt[i], &r->asked[i], &form, rng_u64(seed, i, 0, RNG_SAMPLE), err));
     }
     while (engine_busy(e)) {
         TRY(engine_step(e, err));
         if (bar) progress_update(bar, (double)ended);
     }
-    for (size_t i = 0; i < n * r->group; i++)
+    for (size_t i = first * r->group; i < (first + n) * r->group; i++)
         if (r->samples[i].finish == ENGINE_BROKEN)
             return err_set(err, PONDER_EFORMAT, "the model computes no numbers any more");
     return PONDER_OK;

@@ -31,11 +31,11 @@ ponder_status rollout_open(rollout *r, size_t questions, size_t group, size_t lo
                            ponder_error *err);
 void rollout_close(rollout *r);
 
-/* Fills the first n groups. e: opened with room for n * group sequences and without a prefix cache,
+/* Fills the groups [first, first + n). e: opened with room for n * group sequences and without a prefix cache,
  * which would outlive the weights. Answer t of choice c to prompt q is a function of the weights,
- * the prompt, and (seed, q, c, t). ELIMIT for prompts that leave no room; `bar` may be NULL. */
-ponder_status rollout_fill(rollout *r, engine *e, const rollout_prompt *prompt, size_t n,
-                           float temperature, size_t max_tokens, uint64_t seed, progress *bar,
-                           ponder_error *err);
+ * the prompt, and (seed, q - first, c, t). ELIMIT for prompts that leave no room; `bar` may be NULL. */
+ponder_status rollout_fill(rollout *r, engine *e, size_t first, const rollout_prompt *prompt,
+                           size_t n, float temperature, size_t max_tokens, uint64_t seed,
+                           progress *bar, ponder_error *err);
 
 #endif

@@ -32,7 +32,7 @@ static void fill(rollout *r, const tiny *y, size_t n, size_t batch)
     make_prompts(p, ids);
     check_ok(engine_open(&e, y->m, y->t, &o, &err));
     check_ok(rollout_open(r, QUESTIONS, GROUP, LONGEST, &err));
-    check_ok(rollout_fill(r, e, p, n, 1, 64, 42, NULL, &err));
+    check_ok(rollout_fill(r, e, 0, p, n, 1, 64, 42, NULL, &err));
     engine_close(e);
 }
 
