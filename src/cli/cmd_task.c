@@ -80,6 +80,9 @@ static void put_row(buf *out, const task_problem *p, const task_family *f, const
     json_key(&w, "level"), json_i64(&w, o->level);
     json_key(&w, "split"), json_text(&w, str_of(split));
     json_key(&w, "lang"), json_text(&w, o->lang == TASK_ZH ? STR("zh") : STR("en"));
+    char key[17];
+    snprintf(key, sizeof key, "%016llx", (unsigned long long)p->key);
+    json_key(&w, "key"), json_text(&w, str_of(key));
     json_key(&w, "prompt"), json_text(&w, buf_str(&p->prompt));
     json_key(&w, "answer"), json_text(&w, buf_str(&p->answer));
     json_key(&w, "kind"), json_text(&w, str_of(task_kind(f)));
