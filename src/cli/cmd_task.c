@@ -153,16 +153,18 @@ int cmd_task(int argc, char **argv)
     };
     const cli_command c = {
         .usage = "task list|NAME [options]",
-        .about = "Writes procedural problems with exact answers as JSON lines; `task list` shows the\n"
-                 "families. The same options give the same problems, on any machine.",
+        .about = "Writes procedural problems with exact answers as JSON lines; `task list` shows\n"
+                 "the families. The same options give the same problems, on any machine.",
         .examples = "  ponder task list\n  ponder task chain --level 1-3 --n 1000 --trace direct",
         .options = options,
         .max_args = 1,
     };
     int status = cli_parse(&c, argc, argv, args);
     if (status >= 0) return status;
-    if (!args[0])
-        return fputs("ponder task: name a task; `ponder task list` shows them\n", stderr), CLI_USAGE;
+    if (!args[0]) {
+        fputs("ponder task: name a task; `ponder task list` shows them\n", stderr);
+        return CLI_USAGE;
+    }
     if (!strcmp(args[0], "list")) return json ? list_json() : list_table(), CLI_DONE;
 
     const task_family *f = task_find(str_of(args[0]));

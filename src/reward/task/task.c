@@ -88,7 +88,7 @@ static enum task_split split_of(uint64_t key)
     return key % TEST_ONE_IN == 0 ? TASK_TEST : TASK_TRAIN;
 }
 
-/* ---- one problem ------------------------------------------------------------------------------ */
+/* ---- one problem ----------------------------------------------------------------------------- */
 
 static task_draw stream(uint64_t seed, uint64_t index, uint64_t which, uint64_t attempt)
 {

@@ -170,7 +170,7 @@ static void trace(const void *state, task_tale *t)
         return;
     }
     int m = places ? by_powers(t, v, c->to, made) : by_division(t, v, c->to, made);
-    if (task_checks(t)) value_by_places(t, made, m, c->to);
+    if (task_checks(t)) value_of(t, made, m, c->to);
     buf_add_str(t->answer, spell(made, m, text));
 }
 

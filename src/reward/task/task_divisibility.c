@@ -54,7 +54,8 @@ static void prompt(const void *state, enum task_lang lang, task_draw *d, buf *ou
          "Divide # by # and give the remainder."},
         {"What is the largest prime factor of #?", "Find the largest prime that divides #.",
          "Factor # and give its largest prime factor."},
-        {"How many positive divisors does # have?", "Count the divisors of #, 1 and itself included.",
+        {"How many positive divisors does # have?",
+         "Count the divisors of #, 1 and itself included.",
          "Find the number of positive divisors of #."},
         {"What is the remainder of #^# divided by #?", "Compute #^# mod #.",
          "Raise # to the power # and give the remainder modulo #."},
@@ -82,14 +83,22 @@ static int factors_of(int64_t n, int64_t factor[MAX_FACTORS])
     return k;
 }
 
-/* From ascending factors: the product of each multiplicity plus one. */
+/* How often each of the ascending factors is there; returns how many different ones. */
+static int exponents_of(const int64_t *factor, int k, int64_t exponent[MAX_FACTORS])
+{
+    int n = 0;
+    for (int i = 0; i < k; i++) {
+        if (i == 0 || factor[i] != factor[i - 1]) exponent[n++] = 0;
+        exponent[n - 1]++;
+    }
+    return n;
+}
+
 static int64_t divisor_count(const int64_t *factor, int k)
 {
-    int64_t count = 1;
-    for (int i = 0, run = 0; i < k; i++) {
-        run = i && factor[i] == factor[i - 1] ? run + 1 : 1;
-        count = count / run * (run + 1);
-    }
+    int64_t exponent[MAX_FACTORS], count = 1;
+    int n = exponents_of(factor, k, exponent);
+    for (int i = 0; i < n; i++) count *= exponent[i] + 1;
     return count;
 }
 
@@ -149,7 +158,7 @@ static int64_t remainder_of(task_tale *t, const question *q)
     return r;
 }
 
-/* ---- factors ----------------------------------------------------------------------------------- */
+/* ---- factors --------------------------------------------------------------------------------- */
 
 /* Trial division; lines for the trials that fail, too. Returns how many factors, ascending. */
 static int by_trial(task_tale *t, int64_t n, int64_t factor[MAX_FACTORS])
@@ -192,19 +201,17 @@ static void list_pairs(task_tale *t, int64_t n)
 
 static int64_t count_divisors(task_tale *t, const question *q)
 {
-    int64_t factor[MAX_FACTORS], count = 1;
-    int k = by_trial(t, q->n, factor);
+    int64_t factor[MAX_FACTORS], exponent[MAX_FACTORS], count = 1;
+    int n = exponents_of(factor, by_trial(t, q->n, factor), exponent);
     task_say(t, "exponents", "指数");
-    for (int i = 0, run = 1; i < k; i++, run++)
-        if (i + 1 == k || factor[i + 1] != factor[i]) buf_printf(t->out, " %d", run), run = 0;
+    for (int i = 0; i < n; i++) buf_add_char(t->out, ' '), task_put(t->out, exponent[i]);
     buf_add_char(t->out, '\n');
-    for (int i = 0, run = 1; i < k; i++, run++)
-        if (i + 1 == k || factor[i + 1] != factor[i]) count = task_step(t, count, '*', run + 1), run = 0;
+    for (int i = 0; i < n; i++) count = task_step(t, count, '*', exponent[i] + 1);
     if (task_checks(t)) list_pairs(t, q->n);
     return count;
 }
 
-/* ---- powers ------------------------------------------------------------------------------------ */
+/* ---- powers ---------------------------------------------------------------------------------- */
 
 static int64_t times_mod(task_tale *t, int64_t a, int64_t b, int64_t by)
 {

@@ -29,7 +29,7 @@ int64_t task_between(task_draw *d, int64_t low, int64_t high);
  * once to count them and then again with the flaw in one of them, until the answer is wrong. A
  * telling must therefore have a slip in reach whatever the problem, and may depend on nothing but
  * the state, the options, and d (which starts afresh each time). Likewise the wrong turn of a
- * backtracking trace is at one of the calls of task_turns; with its own search a family needs none. */
+ * backtracking trace is at one of the calls of task_turns; a family that searches needs none. */
 typedef struct task_tale {
     const task_options *o;
     task_draw *d;     /* for the choice of ways and wrong turns */

@@ -21,7 +21,7 @@ static bool draw_one(equations *e, task_draw *d, int level)
     static const int64_t COEFFICIENT[] = {9, 20, 12, 9}, MOST_X[] = {9, 15, 12, 12};
     e->a = task_between(d, 2, COEFFICIENT[level - 1]);
     e->b = level == 1 ? task_between(d, 1, 9) : nonzero(d, 20);
-    e->x = level == 1 ? task_between(d, 1, 9) : task_between(d, -MOST_X[level - 1], MOST_X[level - 1]);
+    e->x = task_between(d, level == 1 ? 1 : -MOST_X[level - 1], MOST_X[level - 1]);
     if (level >= 3) e->c = task_between(d, 1, COEFFICIENT[level - 1]);
     if (level == 4) e->p = nonzero(d, 9);
     e->d = e->a * (e->x + e->p) + e->b - e->c * e->x;

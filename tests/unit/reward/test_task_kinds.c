@@ -33,15 +33,18 @@ static void assignment(void **state)
 {
     (void)state;
     const char *const two = "x = 3, y = -2", *const one = "x = 3";
-    const char *const right[] = {"x = 3, y = -2", "x=3,y=-2", "y = -2, x = 3", "x = 3 and y = -2",
-                                 "x = +3; y = - 2", "x = 03 y = -2", "x = 3，y = −2", "$x = 3$, $y = -2$"};
+    const char *const right[] = {
+        "x = 3, y = -2", "x=3,y=-2",      "y = -2, x = 3",     "x = 3 and y = -2",
+        "x = +3; y = - 2", "x = 03 y = -2", "x = 3，y = −2", "$x = 3$, $y = -2$",
+    };
     for (size_t i = 0; i < COUNT_OF(right); i++)
         if (!same("assignment", two, right[i])) fail_msg("%s", right[i]);
-    const char *const wrong[] = {"x = 3", "x = -2, y = 3", "3, -2", "x = 3, x = 3", "x = 3, y = -2, z = 0",
-                                 "x = 3, y = -2, y = 5", "x = 3, y = -2/1", "x = 3.0, y = -2",
-                                 "x = 3 or 4, y = -2", "x = 3, y = ", "", ",", "x", "x = 3, y = -2 x",
-                                 "x = 3, y = 18446744073709551614", "x == 3, y = -2", "x = --3, y = -2",
-                                 "a=1,b=1,c=1,d=1,e=1,f=1,g=1,h=1,i=1,x=3,y=-2"};
+    const char *const wrong[] = {
+        "x = 3", "x = -2, y = 3", "3, -2", "x = 3, x = 3", "x = 3, y = -2, z = 0",
+        "x = 3, y = -2, y = 5", "x = 3, y = -2/1", "x = 3.0, y = -2", "x = 3 or 4, y = -2",
+        "x = 3, y = ", "", ",", "x", "x = 3, y = -2 x", "x = 3, y = 18446744073709551614",
+        "x == 3, y = -2", "x = --3, y = -2", "a=1,b=1,c=1,d=1,e=1,f=1,g=1,h=1,i=1,x=3,y=-2",
+    };
     for (size_t i = 0; i < COUNT_OF(wrong); i++)
         if (same("assignment", two, wrong[i])) fail_msg("%s", wrong[i]);
     assert_true(same("assignment", one, "3"));
