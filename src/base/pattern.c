@@ -43,8 +43,7 @@ ponder_status pattern_open(pattern **out, str text, unsigned flags, ponder_error
     int code;
     PCRE2_SIZE where;
     pcre2_set_parens_nest_limit(context, NEST_LIMIT);
-    if (flags & PATTERN_ECMA)
-        pcre2_set_compile_extra_options(context, PCRE2_EXTRA_ALT_BSUX);
+    if (flags & PATTERN_ECMA) pcre2_set_compile_extra_options(context, PCRE2_EXTRA_ALT_BSUX);
     p->code = pcre2_compile((PCRE2_SPTR)text.p, text.n, options, &code, &where, context);
     pcre2_compile_context_free(context);
     if (!p->code) {

@@ -88,11 +88,12 @@ static bool matches(run *r, const pattern *p, str text)
     return m == PATTERN_YES && spend(r, 1 + text.n / 64);
 }
 
-/* ---- any value -------------------------------------------------------------------------------- */
+/* ---- any value ------------------------------------------------------------------------------- */
 
 static bool is_integer(const json_t *v)
 {
-    return json_is_integer(v) || (json_is_real(v) && json_real_value(v) == floor(json_real_value(v)));
+    return json_is_integer(v) ||
+           (json_is_real(v) && json_real_value(v) == floor(json_real_value(v)));
 }
 
 static const char *type_name(const json_t *v)
@@ -121,8 +122,8 @@ static bool check_type(run *r, const task *t)
     const json_t *type = get(t, "type");
     if (!type) return true;
     if (json_is_string(type))
-        return has_type(t->v, type) ||
-               fail(r, t->at, "must be of type %s, is %s", json_string_value(type), type_name(t->v));
+        return has_type(t->v, type) || fail(r, t->at, "must be of type %s, is %s",
+                                            json_string_value(type), type_name(t->v));
     for (size_t i = 0; i < json_array_size(type); i++)
         if (has_type(t->v, json_array_get(type, i))) return true;
     return fail(r, t->at, "must be of another type than %s", type_name(t->v));
@@ -140,7 +141,7 @@ static bool check_any(run *r, const task *t)
     return fail(r, t->at, "must be one of the values of \"enum\"");
 }
 
-/* ---- numbers and strings ---------------------------------------------------------------------- */
+/* ---- numbers and strings --------------------------------------------------------------------- */
 
 static bool check_number(run *r, const task *t)
 {
@@ -170,7 +171,7 @@ static bool check_string(run *r, const task *t)
     return true;
 }
 
-/* ---- arrays ----------------------------------------------------------------------------------- */
+/* ---- arrays ---------------------------------------------------------------------------------- */
 
 static bool item(run *r, const task *t, const json_t *schema, size_t i)
 {
@@ -249,7 +250,7 @@ static bool check_array(run *r, const task *t)
     return check_items(r, t) && check_contains(r, t) && check_unique(r, t);
 }
 
-/* ---- objects ---------------------------------------------------------------------------------- */
+/* ---- objects --------------------------------------------------------------------------------- */
 
 static bool has_all(run *r, const task *t, const json_t *names)
 {
@@ -298,7 +299,7 @@ static bool check_members(run *r, const task *t)
     const char *key;
     json_t *v;
     size_t i = 0;
-    json_object_foreach((json_t *)t->v, key, v) {
+    json_object_foreach ((json_t *)t->v, key, v) {
         if (names && !check_name(r, t, names, key)) return false;
         if (!member(r, t, key, v, i++)) return false;
     }
@@ -312,7 +313,7 @@ static bool check_dependent(run *r, const task *t)
     for (size_t i = 0; i < COUNT_OF(KEY); i++) {
         const char *key;
         json_t *asks;
-        json_object_foreach((json_t *)get(t, KEY[i]), key, asks) {
+        json_object_foreach ((json_t *)get(t, KEY[i]), key, asks) {
             if (!spend(r, 1)) return false;
             if (!json_object_get(t->v, key)) continue;
             if (json_is_array(asks) ? !has_all(r, t, asks) : !valid(r, asks, t->v, t->at, t->seen))
@@ -331,7 +332,7 @@ static bool check_object(run *r, const task *t)
     return has_all(r, t, get(t, "required")) && check_members(r, t) && check_dependent(r, t);
 }
 
-/* ---- schemas put together ----------------------------------------------------------------------- */
+/* ---- schemas put together -------------------------------------------------------------------- */
 
 /* How many schemas of a list hold. All are tried when marks are wanted. */
 static size_t holding(run *r, const task *t, const json_t *list, size_t enough)
@@ -361,9 +362,10 @@ static bool check_combined(run *r, const task *t)
     if (any && holding(r, t, any, 1) == 0) return fail(r, t->at, "fits no schema of \"anyOf\"");
     if (one) {
         size_t n = holding(r, t, one, 2);
-        if (n != 1) return fail(r, t->at, "fits %s of \"oneOf\"", n ? "several schemas" : "no schema");
+        if (n != 1)
+            return fail(r, t->at, "fits %s of \"oneOf\"", n ? "several schemas" : "no schema");
     }
-    if (not && holds(r, t, not, NULL)) return fail(r, t->at, "must not fit the schema of \"not\"");
+    if (not &&holds(r, t, not, NULL)) return fail(r, t->at, "must not fit the schema of \"not\"");
     if (!condition) return true;
     const json_t *then = get(t, holds(r, t, condition, t->seen) ? "then" : "else");
     return !then || valid(r, then, t->v, t->at, t->seen);
@@ -374,8 +376,7 @@ static const json_t *dynamic_target(const run *r, const schema_node *node)
 {
     if (!node->dynamic_name) return node->dynamic;
     for (int i = 0; i < r->n_scope; i++) {
-        const schema_anchor *a =
-            schema_find_anchor(r->s, r->scope[i], str_of(node->dynamic_name));
+        const schema_anchor *a = schema_find_anchor(r->s, r->scope[i], str_of(node->dynamic_name));
         if (a && a->dynamic) return a->json;
     }
     return node->dynamic;
@@ -389,14 +390,15 @@ static bool check_references(run *r, const task *t)
 
 static bool check_unevaluated(run *r, const task *t)
 {
-    const json_t *schema = get(t, json_is_array(t->v) ? "unevaluatedItems" : "unevaluatedProperties");
+    const json_t *schema =
+        get(t, json_is_array(t->v) ? "unevaluatedItems" : "unevaluatedProperties");
     if (!schema || !t->seen) return true;
     for (size_t i = 0; json_is_array(t->v) && i < json_array_size(t->v); i++)
         if (!t->seen[i] && !item(r, t, schema, i)) return false;
     const char *key;
     json_t *v;
     size_t i = 0;
-    json_object_foreach((json_t *)t->v, key, v) {
+    json_object_foreach ((json_t *)t->v, key, v) {
         schema_place at = {.up = t->at, .key = key};
         if (!t->seen[i] && !valid(r, schema, v, &at, NULL)) return false;
         t->seen[i++] = 1;

@@ -20,9 +20,9 @@ ponder_status json_schema_open(json_schema **out, json_t *schema, const char *na
                                ponder_error *err);
 void json_schema_close(json_schema *s);
 
-/* PONDER_OK: value is valid. EFORMAT: it is not; the message names the place and the rule ("/3/name:
- * must be a string"). ELIMIT: undecided, the schema would take too many steps or too deep a
- * recursion on this value. */
+/* PONDER_OK: value is valid. EFORMAT: it is not; the message names the place and the rule
+ * ("/3/name: must be a string"). ELIMIT: undecided, the schema would take too many steps or too
+ * deep a recursion on this value. */
 ponder_status json_schema_check(const json_schema *s, const json_t *value, ponder_error *err);
 
 #endif

@@ -7,7 +7,7 @@
 #include "json/schema.h"
 
 enum {
-    SCHEMA_DEPTH = 1000,   /* nested subschemas, in the document and at work */
+    SCHEMA_DEPTH = 1000, /* nested subschemas, in the document and at work */
     SCHEMA_NODES = 1 << 16,
     SCHEMA_NAMES = 1 << 10, /* ids and anchors */
     SCHEMA_STEPS = 1 << 20  /* subschemas applied to one value */
@@ -31,9 +31,9 @@ typedef struct schema_keyed {
 /* A subschema that is an object; booleans have none. */
 typedef struct schema_node {
     const json_t *json;
-    int resource;               /* of json_schema.resource */
+    int resource;                /* of json_schema.resource */
     const json_t *ref, *dynamic; /* where $ref and $dynamicRef lead; NULL: there is none */
-    const char *dynamic_name;   /* the $dynamicAnchor to look for in the scope; NULL: do not */
+    const char *dynamic_name;    /* the $dynamicAnchor to look for in the scope; NULL: do not */
     pattern *pattern;
     schema_keyed *keyed; /* patternProperties */
     size_t n_keyed;

@@ -96,7 +96,7 @@ static ponder_status no_memory(reader *r)
     return err_set(r->err, PONDER_ENOMEM, "%s: out of memory", r->name);
 }
 
-/* ---- tables --------------------------------------------------------------------------------- */
+/* ---- tables ---------------------------------------------------------------------------------- */
 
 static uint32_t *slot_of(const json_schema *s, const json_t *json)
 {
@@ -183,14 +183,14 @@ static ponder_status add_anchor(reader *r, const schema_anchor *a, const schema_
     return PONDER_OK;
 }
 
-/* ---- one subschema ---------------------------------------------------------------------------- */
+/* ---- one subschema --------------------------------------------------------------------------- */
 
 static ponder_status read_schema(reader *r, const json_t *json, int resource,
                                  const schema_place *at);
 
 static bool is_type(const json_t *v)
 {
-    static const char *const TYPE[] = {"null",  "boolean", "object", "array",
+    static const char *const TYPE[] = {"null",   "boolean", "object", "array",
                                        "number", "string",  "integer"};
     for (size_t i = 0; i < COUNT_OF(TYPE); i++)
         if (str_eq(json_str(v), str_of(TYPE[i]))) return true;
@@ -226,9 +226,10 @@ static const char *wrong(enum shape shape, const json_t *v)
     case LIST: return json_is_array(v) ? NULL : "must be a list";
     case NAMES: return all_of(v, is_text) ? NULL : "must be a list of strings";
     case TYPES:
-        return is_type(v) || all_of(v, is_type) ? NULL : "must be the name of a JSON type, or a list of such";
-    case SCHEMAS:
-        return json_array_size(v) ? NULL : "must be a list of schemas, not empty";
+        return is_type(v) || all_of(v, is_type)
+                   ? NULL
+                   : "must be the name of a JSON type, or a list of such";
+    case SCHEMAS: return json_array_size(v) ? NULL : "must be a list of schemas, not empty";
     case NAMES_BY_KEY:
     case SCHEMA_BY_KEY:
     case SCHEMA_BY_REGEX:
@@ -265,7 +266,7 @@ static ponder_status read_members(reader *r, enum shape shape, size_t node, cons
         r->s->node[node].keyed = calloc(n ? n : 1, sizeof(schema_keyed));
         if (!r->s->node[node].keyed) return no_memory(r);
     }
-    json_object_foreach((json_t *)map, key, v) {
+    json_object_foreach ((json_t *)map, key, v) {
         schema_place at = {.up = up, .key = key};
         if (shape == NAMES_BY_KEY || (shape == SCHEMA_OR_NAMES_BY_KEY && json_is_array(v))) {
             const char *why = wrong(NAMES, v);
@@ -344,9 +345,9 @@ static ponder_status read_object(reader *r, const json_t *json, int resource,
     TRY(read_names(r, json, &resource, at));
     TRY(add_node(r, json, resource, at));
     size_t node = r->s->n_nodes - 1;
-    r->s->tracks |= json_object_get(json, "unevaluatedItems") ||
-                    json_object_get(json, "unevaluatedProperties");
-    json_object_foreach((json_t *)json, key, v) TRY(read_keyword(r, node, key, v, resource, at));
+    r->s->tracks |=
+        json_object_get(json, "unevaluatedItems") || json_object_get(json, "unevaluatedProperties");
+    json_object_foreach ((json_t *)json, key, v) TRY(read_keyword(r, node, key, v, resource, at));
     return PONDER_OK;
 }
 
@@ -364,12 +365,14 @@ static ponder_status read_schema(reader *r, const json_t *json, int resource,
     return st;
 }
 
-/* ---- references ------------------------------------------------------------------------------- */
+/* ---- references ------------------------------------------------------------------------------ */
 
 static int hex(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 static void unescape(buf *out, str s)
@@ -434,10 +437,11 @@ static ponder_status resolve(reader *r, size_t node, str ref, const json_t **tar
     while (to < (int)s->n_resources && !str_eq(buf_str(&s->resource[to].uri), buf_str(&uri))) to++;
     if (uri.failed || fragment.failed) st = no_memory(r);
     else if (to == (int)s->n_resources)
-        st = err_set(r->err, PONDER_EUNSUPPORTED,
-                     "%s: \"$ref\": \"%.*s\" leads out of the document, and schemas are not fetched; "
-                     "put it into \"$defs\"",
-                     r->name, STR_ARG(ref));
+        st = err_set(
+            r->err, PONDER_EUNSUPPORTED,
+            "%s: \"$ref\": \"%.*s\" leads out of the document, and schemas are not fetched; "
+            "put it into \"$defs\"",
+            r->name, STR_ARG(ref));
     else if (!(*target = find_in(s, to, &fragment, &anchor)))
         st = err_set(r->err, PONDER_EFORMAT, "%s: \"$ref\": \"%.*s\" leads nowhere", r->name,
                      STR_ARG(ref));
@@ -471,7 +475,7 @@ static ponder_status resolve_all(reader *r)
     return PONDER_OK;
 }
 
-/* ---- opening ---------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static ponder_status read_draft(reader *r, const json_t *schema)
 {

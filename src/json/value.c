@@ -43,7 +43,7 @@ bool json_same(const json_t *a, const json_t *b)
         const char *key;
         json_t *value;
         if (json_object_size(a) != json_object_size(b)) return false;
-        json_object_foreach((json_t *)a, key, value) {
+        json_object_foreach ((json_t *)a, key, value) {
             const json_t *other = json_object_get(b, key);
             if (!other || !json_same(value, other)) return false;
         }
@@ -51,7 +51,7 @@ bool json_same(const json_t *a, const json_t *b)
     return true;
 }
 
-/* ---- hash ----------------------------------------------------------------------------------- */
+/* ---- hash ------------------------------------------------------------------------------------ */
 
 /* The finaliser of MurmurHash3 (Appleby, public domain). */
 static uint64_t mix(uint64_t h)
@@ -90,13 +90,13 @@ uint64_t json_hash(const json_t *v)
         const char *key;
         json_t *value;
         /* A sum, for the order does not count. */
-        json_object_foreach((json_t *)v, key, value)
+        json_object_foreach ((json_t *)v, key, value)
             h += mix(hash_bytes(str_of(key)) * 31 + json_hash(value));
     }
     return mix(h);
 }
 
-/* ---- divisibility ----------------------------------------------------------------------------- */
+/* ---- divisibility ---------------------------------------------------------------------------- */
 
 /* |v| = digits * 10^exponent */
 typedef struct decimal {

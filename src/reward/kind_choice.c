@@ -49,18 +49,19 @@ static bool take_word(str *s, str lower)
     return true;
 }
 
-/* ---- around the letters --------------------------------------------------------------------------- */
+/* ---- around the letters
+ * --------------------------------------------------------------------------- */
 
 /* Emphasis and LaTeX around the whole: **B**, $B$, \text{B}. */
 static bool unwrap(str *s)
 {
     static const struct {
         str open, close;
-    } WRAP[] = {{STR("**"), STR("**")},        {STR("$"), STR("$")},
-                {STR("`"), STR("`")},          {STR("\""), STR("\"")},
-                {STR("\\text{"), STR("}")},    {STR("\\textbf{"), STR("}")},
-                {STR("\\mathrm{"), STR("}")},  {STR("\\mathbf{"), STR("}")},
-                {STR("\\boxed{"), STR("}")},   {STR("{"), STR("}")}};
+    } WRAP[] = {{STR("**"), STR("**")},       {STR("$"), STR("$")},
+                {STR("`"), STR("`")},         {STR("\""), STR("\"")},
+                {STR("\\text{"), STR("}")},   {STR("\\textbf{"), STR("}")},
+                {STR("\\mathrm{"), STR("}")}, {STR("\\mathbf{"), STR("}")},
+                {STR("\\boxed{"), STR("}")},  {STR("{"), STR("}")}};
     for (size_t i = 0; i < COUNT_OF(WRAP); i++) {
         if (s->n <= WRAP[i].open.n + WRAP[i].close.n || !str_starts(*s, WRAP[i].open) ||
             !str_ends(*s, WRAP[i].close))
@@ -73,13 +74,13 @@ static bool unwrap(str *s)
 
 static bool take_lead(str *s)
 {
-    static const str WORD[] = {STR("the correct"), STR("the final"), STR("the answer"),
+    static const str WORD[] = {STR("the correct"), STR("the final"),  STR("the answer"),
                                STR("the option"),  STR("the choice"), STR("correct"),
                                STR("final"),       STR("answer"),     STR("option"),
                                STR("choice"),      STR("i choose"),   STR("is")};
-    static const str HAN[] = {STR("正确"), STR("答案"), STR("应该"), STR("应"), STR("故"),
-                              STR("所以"), STR("选择"), STR("选项"), STR("选"), STR("我"),
-                              STR("是"),   STR("为")};
+    static const str HAN[] = {STR("正确"), STR("答案"), STR("应该"), STR("应"),
+                              STR("故"),   STR("所以"), STR("选择"), STR("选项"),
+                              STR("选"),   STR("我"),   STR("是"),   STR("为")};
     for (size_t i = 0; i < COUNT_OF(WORD); i++)
         if (take_word(s, WORD[i])) return true;
     for (size_t i = 0; i < COUNT_OF(HAN); i++)
@@ -95,7 +96,8 @@ static void take_leads(str *s)
     }
 }
 
-/* ---- letters -------------------------------------------------------------------------------------- */
+/* ---- letters
+ * -------------------------------------------------------------------------------------- */
 
 /* "B", "(B)", "[B]"; with `joined`, another capital may follow at once. */
 static int take_letter(str *s, bool joined)
@@ -199,10 +201,11 @@ static bool read_choices(choices *c, str s)
     return read_letters(c, s) || read_quoted(c, s);
 }
 
-/* ---- the kind -------------------------------------------------------------------------------------- */
+/* ---- the kind
+ * -------------------------------------------------------------------------------------- */
 
-/* The texts of the choices where the question has them: then a quoted text must be the letter's, and
- * the text of a choice alone stands for its letter. */
+/* The texts of the choices where the question has them: then a quoted text must be the letter's,
+ * and the text of a choice alone stands for its letter. */
 static bool fits_texts(choices *c, bool read, const json_t *texts, str whole)
 {
     if (!texts) return read;
@@ -240,7 +243,8 @@ ponder_status check_choice(const reward_question *q, ponder_error *err)
     choices c;
     const json_t *texts = json_object_get(q->puzzle, "choices");
     if (texts && !json_is_array(texts))
-        return err_set(err, PONDER_EFORMAT, "kind choice: \"puzzle.choices\" must be a list of texts");
+        return err_set(err, PONDER_EFORMAT,
+                       "kind choice: \"puzzle.choices\" must be a list of texts");
     if (read_gold(&c, q->gold)) return PONDER_OK;
     return err_set(err, PONDER_EFORMAT,
                    "kind choice: \"gold\" \"%.*s\" is neither a letter A to J nor a list of such",
@@ -258,10 +262,10 @@ bool kind_choice(const reward_question *q, str answer, const char **reason)
         read = fits_texts(&c, read, json_object_get(q->puzzle, "choices"), answer);
     }
     bool same = known && read && c.set == gold.set;
-    *reason = same                         ? "same choice"
-              : !read                      ? "not a choice"
-              : c.n > 1 && gold.n == 1     ? "several choices"
-                                           : "other choice";
+    *reason = same                     ? "same choice"
+              : !read                  ? "not a choice"
+              : c.n > 1 && gold.n == 1 ? "several choices"
+                                       : "other choice";
     buf_free(&folded);
     return same;
 }

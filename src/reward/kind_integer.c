@@ -75,8 +75,8 @@ bool kind_integer(const reward_question *q, str answer, const char **reason)
 {
     integer a, b;
     bool known = read_integer(&a, q->gold), read = read_integer(&b, answer);
-    bool same = known && read && a.negative == b.negative &&
-                str_eq(buf_str(&a.digits), buf_str(&b.digits));
+    bool same =
+        known && read && a.negative == b.negative && str_eq(buf_str(&a.digits), buf_str(&b.digits));
     *reason = same ? "same integer" : read ? "other integer" : "not a whole number";
     buf_free(&a.digits);
     buf_free(&b.digits);

@@ -1,8 +1,8 @@
 /* regex and json: the answer against a description of it. Kinds "regex" and "json".
  * SPDX-License-Identifier: MIT */
 #include "base/pattern.h"
-#include "json/schema.h"
 #include "reward/reward_int.h"
+#include "json/schema.h"
 
 ponder_status check_regex(const reward_question *q, ponder_error *err)
 {
@@ -26,7 +26,8 @@ bool kind_regex(const reward_question *q, str answer, const char **reason)
     return v == PATTERN_YES;
 }
 
-/* ---- json ----------------------------------------------------------------------------------------- */
+/* ---- json
+ * ----------------------------------------------------------------------------------------- */
 
 /* What a question holds: a schema, a value, or both. */
 typedef struct known {

@@ -16,7 +16,8 @@ bool kind_format(const reward_question *q, str answer, const char **reason)
 {
     enum reward_layout layout;
     bool opened = json_is_true(json_object_get(q->puzzle, "opened"));
-    bool right = reward_layout_by_name(&layout, q->gold) && reward_format(answer, layout, opened) > 0;
+    bool right =
+        reward_layout_by_name(&layout, q->gold) && reward_format(answer, layout, opened) > 0;
     *reason = right ? "has the form" : "has another form";
     return right;
 }
@@ -34,10 +35,11 @@ ponder_status check_language(const reward_question *q, ponder_error *err)
     if (share && !json_is_number(share))
         return err_set(err, PONDER_EFORMAT, "kind language: \"puzzle.share\" must be a number");
     if (reward_language_known(q->gold)) return PONDER_OK;
-    return err_set(err, PONDER_EFORMAT,
-                   "kind language: \"gold\" \"%.*s\" must be one of en de fr es it pt nl zh ja ko ru "
-                   "el ar he hi th",
-                   STR_ARG(q->gold));
+    return err_set(
+        err, PONDER_EFORMAT,
+        "kind language: \"gold\" \"%.*s\" must be one of en de fr es it pt nl zh ja ko ru "
+        "el ar he hi th",
+        STR_ARG(q->gold));
 }
 
 bool kind_language(const reward_question *q, str answer, const char **reason)

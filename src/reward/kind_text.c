@@ -64,20 +64,21 @@ bool fold_text(buf *out, str s, bool keep_case)
             buf_add(&folded, bytes, (size_t)utf8proc_encode_char(parts[k], bytes));
         i += (size_t)step;
     }
-    ok = ok && !folded.failed && normal_form(&normal, FORM_NFC, buf_str(&folded), NULL) == PONDER_OK;
+    ok =
+        ok && !folded.failed && normal_form(&normal, FORM_NFC, buf_str(&folded), NULL) == PONDER_OK;
     if (ok) squeeze(out, buf_str(&normal));
     buf_free(&folded);
     buf_free(&normal);
     return ok && !out->failed;
 }
 
-/* ---- what stands around the words --------------------------------------------------------------- */
+/* ---- what stands around the words ------------------------------------------------------------ */
 
 static const struct pair {
     str open, close;
 } PAIRS[] = {
-    {STR("\""), STR("\"")}, {STR("'"), STR("'")}, {STR("`"), STR("`")}, {STR("**"), STR("**")},
-    {STR("*"), STR("*")},   {STR("“"), STR("”")}, {STR("‘"), STR("’")}, {STR("«"), STR("»")},
+    {STR("\""), STR("\"")}, {STR("'"), STR("'")},   {STR("`"), STR("`")},   {STR("**"), STR("**")},
+    {STR("*"), STR("*")},   {STR("“"), STR("”")},   {STR("‘"), STR("’")},   {STR("«"), STR("»")},
     {STR("„"), STR("“")},   {STR("「"), STR("」")}, {STR("『"), STR("』")}, {STR("《"), STR("》")},
 };
 
@@ -96,7 +97,7 @@ static bool strip_pair(str *s)
 /* The mark that ends a sentence. "5!" keeps its "!": it may be a factorial. */
 static bool strip_end(str *s)
 {
-    static const str END[] = {STR("."), STR(","), STR(";"), STR(":"),
+    static const str END[] = {STR("."), STR(","), STR(";"),  STR(":"),
                               STR("!"), STR("?"), STR("。"), STR("、")};
     for (size_t i = 0; i < COUNT_OF(END); i++) {
         if (s->n <= END[i].n || !str_ends(*s, END[i])) continue;
@@ -127,7 +128,8 @@ bool same_text(str a, str b)
     return same;
 }
 
-/* ---- the kind ------------------------------------------------------------------------------------ */
+/* ---- the kind
+ * ------------------------------------------------------------------------------------ */
 
 /* Gold as a list of texts; NULL: it is one text. */
 static json_t *alternatives(str gold)

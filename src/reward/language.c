@@ -1,10 +1,10 @@
 /* Language: the share of words in the language asked for.
  * SPDX-License-Identifier: MIT
  *
- * The text is cut into runs of letters of one script. Code, formulas, variables and abbreviations are
- * neutral; so that nothing hides in them, that holds for Latin and Greek letters only. Where a script
- * settles the language, a run counts at once. Latin words are gathered to the end of a sentence, whose
- * language is the one most of its small words, endings and accents belong to. */
+ * The text is cut into runs of letters of one script. Code, formulas, variables and abbreviations
+ * are neutral; so that nothing hides in them, that holds for Latin and Greek letters only. Where a
+ * script settles the language, a run counts at once. Latin words are gathered to the end of a
+ * sentence, whose language is the one most of its small words, endings and accents belong to. */
 #include "reward/terms.h"
 
 #include <utf8proc.h>
@@ -13,7 +13,7 @@ enum {
     WORD = 6, /* the unit of reward_words */
     HAN = 4,  /* a Chinese word has one and a half characters in running text */
     KANA = 2,
-    UNSPACED = 1, /* a letter of a script that writes no blanks between words */
+    UNSPACED = 1,  /* a letter of a script that writes no blanks between words */
     SENTENCE = 40, /* words after which a decision falls in any case */
     LOOKED_UP = 32
 };
@@ -41,26 +41,26 @@ static const struct target {
     const char *name;
     enum script script;
     enum language language;
-} TARGETS[] = {{"en", LATIN, EN},     {"de", LATIN, DE},      {"fr", LATIN, FR},   {"es", LATIN, ES},
-               {"it", LATIN, IT},     {"pt", LATIN, PT},      {"nl", LATIN, NL},   {"zh", CHINESE, 0},
-               {"ja", JAPANESE, 0},   {"ko", HANGUL, 0},      {"ru", CYRILLIC, 0}, {"el", GREEK, 0},
-               {"ar", ARABIC, 0},     {"he", HEBREW, 0},      {"hi", DEVANAGARI, 0}, {"th", THAI, 0}};
+} TARGETS[] = {{"en", LATIN, EN},   {"de", LATIN, DE}, {"fr", LATIN, FR},     {"es", LATIN, ES},
+               {"it", LATIN, IT},   {"pt", LATIN, PT}, {"nl", LATIN, NL},     {"zh", CHINESE, 0},
+               {"ja", JAPANESE, 0}, {"ko", HANGUL, 0}, {"ru", CYRILLIC, 0},   {"el", GREEK, 0},
+               {"ar", ARABIC, 0},   {"he", HEBREW, 0}, {"hi", DEVANAGARI, 0}, {"th", THAI, 0}};
 
-/* ---- what letters, words and endings say -------------------------------------------------------- */
+/* ---- what letters, words and endings say ----------------------------------------------------- */
 
 static const struct range {
     utf8proc_int32_t first, last;
     enum script script;
 } RANGES[] = {
-    {0x0041, 0x024F, LATIN},       {0x0370, 0x03FF, GREEK},     {0x0400, 0x052F, CYRILLIC},
-    {0x0590, 0x05FF, HEBREW},      {0x0600, 0x06FF, ARABIC},    {0x0750, 0x077F, ARABIC},
-    {0x08A0, 0x08FF, ARABIC},      {0x0900, 0x097F, DEVANAGARI}, {0x0E00, 0x0E7F, THAI},
-    {0x1100, 0x11FF, HANGUL},      {0x1E00, 0x1EFF, LATIN},     {0x1F00, 0x1FFF, GREEK},
-    {0x2E80, 0x2FDF, CHINESE},     {0x3005, 0x3007, CHINESE},   {0x3040, 0x30FF, JAPANESE},
-    {0x3130, 0x318F, HANGUL},      {0x31F0, 0x31FF, JAPANESE},  {0x3400, 0x4DBF, CHINESE},
-    {0x4E00, 0x9FFF, CHINESE},     {0xAC00, 0xD7AF, HANGUL},    {0xF900, 0xFAFF, CHINESE},
-    {0xFB50, 0xFDFF, ARABIC},      {0xFE70, 0xFEFE, ARABIC},    {0xFF21, 0xFF5A, LATIN},
-    {0xFF66, 0xFF9F, JAPANESE},    {0x20000, 0x323AF, CHINESE},
+    {0x0041, 0x024F, LATIN},    {0x0370, 0x03FF, GREEK},      {0x0400, 0x052F, CYRILLIC},
+    {0x0590, 0x05FF, HEBREW},   {0x0600, 0x06FF, ARABIC},     {0x0750, 0x077F, ARABIC},
+    {0x08A0, 0x08FF, ARABIC},   {0x0900, 0x097F, DEVANAGARI}, {0x0E00, 0x0E7F, THAI},
+    {0x1100, 0x11FF, HANGUL},   {0x1E00, 0x1EFF, LATIN},      {0x1F00, 0x1FFF, GREEK},
+    {0x2E80, 0x2FDF, CHINESE},  {0x3005, 0x3007, CHINESE},    {0x3040, 0x30FF, JAPANESE},
+    {0x3130, 0x318F, HANGUL},   {0x31F0, 0x31FF, JAPANESE},   {0x3400, 0x4DBF, CHINESE},
+    {0x4E00, 0x9FFF, CHINESE},  {0xAC00, 0xD7AF, HANGUL},     {0xF900, 0xFAFF, CHINESE},
+    {0xFB50, 0xFDFF, ARABIC},   {0xFE70, 0xFEFE, ARABIC},     {0xFF21, 0xFF5A, LATIN},
+    {0xFF66, 0xFF9F, JAPANESE}, {0x20000, 0x323AF, CHINESE},
 };
 
 static enum script script_of(utf8proc_int32_t cp)
@@ -75,6 +75,7 @@ static enum script script_of(utf8proc_int32_t cp)
     return OTHER;
 }
 
+/* clang-format off */
 /* Small words, in byte order. Words of one ASCII letter are left out: they are variables too. */
 static const struct small_word {
     const char *word;
@@ -159,31 +160,40 @@ static const struct small_word {
     {"your", EN}, {"zij", NL}, {"zijn", NL}, {"zo", NL}, {"zu", DE}, {"zum", DE}, {"zur", DE},
     {"zwei", DE}, {"à", FR | PT}, {"è", IT}, {"é", PT}, {"était", FR}, {"être", FR}, {"über", DE},
 };
+/* clang-format on */
 
 static const struct small_word ENDINGS[] = {
-    {"ing", EN | NL}, {"ly", EN},       {"ed", EN},   {"tion", EN | FR}, {"ung", DE},  {"keit", DE},
-    {"lich", DE},     {"isch", DE | NL}, {"eux", FR},  {"ement", FR},     {"eurs", FR}, {"ción", ES},
-    {"dad", ES},      {"ando", ES | IT | PT}, {"zione", IT}, {"mente", ES | IT | PT}, {"ità", IT},
-    {"ção", PT},      {"ões", PT},      {"lijk", NL}, {"heid", NL},
+    {"ing", EN | NL}, {"ly", EN},
+    {"ed", EN},       {"tion", EN | FR},
+    {"ung", DE},      {"keit", DE},
+    {"lich", DE},     {"isch", DE | NL},
+    {"eux", FR},      {"ement", FR},
+    {"eurs", FR},     {"ción", ES},
+    {"dad", ES},      {"ando", ES | IT | PT},
+    {"zione", IT},    {"mente", ES | IT | PT},
+    {"ità", IT},      {"ção", PT},
+    {"ões", PT},      {"lijk", NL},
+    {"heid", NL},
 };
 
 static const struct small_word ACCENTS[] = {
-    {"äöüß", DE}, {"àâçèêëîïôùûœé", FR}, {"áéíóúñ", ES}, {"àèéìòù", IT}, {"ãõáéíóúâêôç", PT}, {"ëï", NL},
+    {"äöüß", DE},   {"àâçèêëîïôùûœé", FR}, {"áéíóúñ", ES},
+    {"àèéìòù", IT}, {"ãõáéíóúâêôç", PT},   {"ëï", NL},
 };
 
 /* Names of functions that stand in formulas. */
-static const char *const NEUTRAL[] = {"arccos", "arcsin", "arctan", "arg",  "cos", "cosh", "cot", "csc",
-                                      "deg",    "det",    "dim",    "exp",  "gcd", "inf",  "ker", "lcm",
-                                      "lg",     "lim",    "ln",     "log",  "max", "min",  "mod", "sec",
-                                      "sin",    "sinh",   "sqrt",   "sup",  "tan", "tanh"};
+static const char *const NEUTRAL[] = {
+    "arccos", "arcsin", "arctan", "arg", "cos", "cosh", "cot",  "csc", "deg", "det",
+    "dim",    "exp",    "gcd",    "inf", "ker", "lcm",  "lg",   "lim", "ln",  "log",
+    "max",    "min",    "mod",    "sec", "sin", "sinh", "sqrt", "sup", "tan", "tanh"};
 
 typedef struct counter {
     const struct target *target;
     reward_words out;
     int score[LANGUAGES + 1];
-    size_t words;        /* Latin ones of this sentence */
-    bool carried;        /* the last sentence that could be told was in the target */
-    size_t han, kana;    /* of this line */
+    size_t words;     /* Latin ones of this sentence */
+    bool carried;     /* the last sentence that could be told was in the target */
+    size_t han, kana; /* of this line */
 } counter;
 
 static int order(str a, const char *z)
@@ -218,12 +228,13 @@ static void score_accent(counter *c, str letter)
 {
     unsigned languages = 0;
     for (size_t i = 0; i < COUNT_OF(ACCENTS); i++)
-        if (str_find(str_of(ACCENTS[i].word), letter, 0) != SIZE_MAX) languages |= ACCENTS[i].languages;
+        if (str_find(str_of(ACCENTS[i].word), letter, 0) != SIZE_MAX)
+            languages |= ACCENTS[i].languages;
     if (languages) score(c, languages, 12);
     else c->score[LANGUAGES] += 12;
 }
 
-/* ---- counting ------------------------------------------------------------------------------------- */
+/* ---- counting -------------------------------------------------------------------------------- */
 
 static void count(counter *c, bool target, size_t units)
 {
@@ -303,14 +314,14 @@ static void add_run(counter *c, enum script script, str run, size_t letters)
     }
 }
 
-/* ---- code and formulas ------------------------------------------------------------------------------ */
+/* ---- code and formulas ----------------------------------------------------------------------- */
 
 static const struct fence {
     str open, close;
     bool line; /* both on one line */
-} FENCES[] = {{STR("```"), STR("```"), false},   {STR("`"), STR("`"), true},
-              {STR("$$"), STR("$$"), false},     {STR("$"), STR("$"), true},
-              {STR("\\("), STR("\\)"), false}, {STR("\\["), STR("\\]"), false},
+} FENCES[] = {{STR("```"), STR("```"), false},     {STR("`"), STR("`"), true},
+              {STR("$$"), STR("$$"), false},       {STR("$"), STR("$"), true},
+              {STR("\\("), STR("\\)"), false},     {STR("\\["), STR("\\]"), false},
               {STR("[asy]"), STR("[/asy]"), false}};
 
 typedef struct fences {
@@ -340,13 +351,15 @@ static size_t neutral_end(fences *state, str s, size_t at)
     }
     size_t to = at;
     if (str_starts(rest, STR("\\"))) /* a LaTeX command */
-        for (to = at + 1; to < s.n && script_of((unsigned char)s.p[to]) == LATIN && s.p[to] > 0;) to++;
+        for (to = at + 1; to < s.n && script_of((unsigned char)s.p[to]) == LATIN && s.p[to] > 0;)
+            to++;
     else if (str_starts(rest, STR("https://")) || str_starts(rest, STR("http://")))
-        for (to = at; to < s.n && (unsigned char)s.p[to] > ' ' && (unsigned char)s.p[to] < 0x80;) to++;
+        for (to = at; to < s.n && (unsigned char)s.p[to] > ' ' && (unsigned char)s.p[to] < 0x80;)
+            to++;
     return to;
 }
 
-/* ---- the text ------------------------------------------------------------------------------------- */
+/* ---- the text -------------------------------------------------------------------------------- */
 
 static bool is_part_of_name(char c) { return (c >= '0' && c <= '9') || c == '_' || c == '^'; }
 
@@ -376,8 +389,8 @@ static size_t step_run(counter *c, str s, size_t at, bool neutral)
         letters += of != MARK;
         to += (size_t)step;
     }
-    bool name = script == LATIN && ((at && is_part_of_name(s.p[at - 1])) ||
-                                    (to < s.n && is_part_of_name(s.p[to])));
+    bool name = script == LATIN &&
+                ((at && is_part_of_name(s.p[at - 1])) || (to < s.n && is_part_of_name(s.p[to])));
     bool formula = neutral && (script == LATIN || script == GREEK);
     if (!name && !formula) add_run(c, script, (str){s.p + at, to - at}, letters);
     return to;

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* ---- format ------------------------------------------------------------------------------------- */
+/* ---- format ---------------------------------------------------------------------------------- */
 
 enum { MARKS = 4, MARKS_KEPT = 8 };
 
@@ -42,7 +42,8 @@ static void add_mark(layout_text *l, int mark, size_t begin, size_t end)
 static void add_spelled(layout_text *l, int mark)
 {
     size_t at = str_find(l->text, MARK[mark], 0);
-    for (; at != SIZE_MAX && l->n < MARKS_KEPT; at = str_find(l->text, MARK[mark], at + MARK[mark].n))
+    for (; at != SIZE_MAX && l->n < MARKS_KEPT;
+         at = str_find(l->text, MARK[mark], at + MARK[mark].n))
         add_mark(l, mark, at, at + MARK[mark].n);
 }
 
@@ -107,7 +108,7 @@ ponder_status reward_format_tokens(double *out, const tokenizer *t, const int32_
     return failed ? err_set(err, PONDER_ENOMEM, "format reward: out of memory") : PONDER_OK;
 }
 
-/* ---- length ------------------------------------------------------------------------------------- */
+/* ---- length ---------------------------------------------------------------------------------- */
 
 double reward_overlong(size_t length, size_t limit, size_t cache)
 {
@@ -124,7 +125,7 @@ double reward_cosine(size_t length, size_t limit, double at_none, double at_limi
     return at_none + (at_limit - at_none) * way;
 }
 
-/* ---- repetition --------------------------------------------------------------------------------- */
+/* ---- repetition ------------------------------------------------------------------------------ */
 
 /* A gram's hash from the tokens at both ends of a sliding window: a polynomial in an odd base. */
 static const uint64_t BASE = 0x9E3779B97F4A7C15u;
@@ -136,7 +137,8 @@ static uint64_t mixed(uint64_t h)
 }
 
 /* Is the gram at `at` new to the table? Puts it there if so. */
-static bool put(size_t *slot, size_t mask, const int32_t *ids, size_t at, size_t gram, uint64_t hash)
+static bool put(size_t *slot, size_t mask, const int32_t *ids, size_t at, size_t gram,
+                uint64_t hash)
 {
     for (size_t i = mixed(hash) & mask;; i = (i + 1) & mask) {
         if (slot[i] == 0) return slot[i] = at + 1, true;

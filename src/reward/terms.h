@@ -9,7 +9,7 @@
 
 #include "text/text.h"
 
-/* ---- format: 0 or 1 --------------------------------------------------------------------------- */
+/* ---- format: 0 or 1 -------------------------------------------------------------------------- */
 
 enum reward_layout {
     LAYOUT_THINK,       /* <think> thinking </think> answer */
@@ -24,13 +24,13 @@ bool reward_layout_by_name(enum reward_layout *out, str name);
 double reward_format(str response, enum reward_layout layout, bool opened);
 
 /* The same of a response as it was generated. A mark that the vocabulary has as one token is that
- * token alone: spelling it in other tokens, as in quoting a user, neither opens nor closes anything.
- * A mark it does not have is looked for in the text. End tokens may follow the response; any other
- * control token in it gives 0. ENOMEM. */
+ * token alone: spelling it in other tokens, as in quoting a user, neither opens nor closes
+ * anything. A mark it does not have is looked for in the text. End tokens may follow the response;
+ * any other control token in it gives 0. ENOMEM. */
 ponder_status reward_format_tokens(double *out, const tokenizer *t, const int32_t *ids, size_t n,
                                    enum reward_layout layout, bool opened, ponder_error *err);
 
-/* ---- language: 0..1 ----------------------------------------------------------------------------- */
+/* ---- language: 0..1 -------------------------------------------------------------------------- */
 
 /* By identification: en de fr es it pt nl. By script: zh ja ko ru (any Cyrillic) el ar he hi th. */
 bool reward_language_known(str language);
@@ -44,16 +44,16 @@ typedef struct reward_words {
  * neutral and how languages of one script are told apart: docs/rewards.md. */
 reward_words reward_language(str text, str language);
 
-/* ---- length ------------------------------------------------------------------------------------- */
+/* ---- length ---------------------------------------------------------------------------------- */
 
-/* length in tokens; -1..0: 0 up to `limit - cache`, then falling in a straight line to -1 at `limit` (DAPO's
- * soft overlong punishment, arXiv 2503.14476, eq. 13). cache <= limit. */
+/* length in tokens; -1..0: 0 up to `limit - cache`, then falling in a straight line to -1 at
+ * `limit` (DAPO's soft overlong punishment, arXiv 2503.14476, eq. 13). cache <= limit. */
 double reward_overlong(size_t length, size_t limit, size_t cache);
 /* From `at_none` for 0 tokens to `at_limit` for `limit` and more, along half a cosine (arXiv
  * 2502.03373, section 4.1, with other values for right and for wrong answers). */
 double reward_cosine(size_t length, size_t limit, double at_none, double at_limit);
 
-/* ---- repetition --------------------------------------------------------------------------------- */
+/* ---- repetition ------------------------------------------------------------------------------ */
 
 /* 0..1: the share of n-grams of `gram` tokens that occurred before (arXiv 2502.03373, section 4.4,
  * penalises the tokens of such n-grams); 0 for fewer than gram + 1 tokens. gram 1..64. ENOMEM. */

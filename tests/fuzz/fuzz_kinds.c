@@ -45,7 +45,8 @@ static void terms(str answer)
     if (!ids) return;
     for (size_t i = 0; i < n; i++) ids[i] = answer.p[i];
     for (int gram = 1; gram < 65; gram += 21)
-        if (reward_repetition(&out, ids, n, gram, NULL) == PONDER_OK && !(out >= 0 && out < 1)) abort();
+        if (reward_repetition(&out, ids, n, gram, NULL) == PONDER_OK && !(out >= 0 && out < 1))
+            abort();
     if (reward_find_loop(&loop, ids, n, 2, 4, NULL) == PONDER_OK)
         for (size_t i = n - loop.tokens; i + loop.period < n && loop.tokens; i++)
             if (ids[i] != ids[i + loop.period]) abort();
@@ -54,8 +55,8 @@ static void terms(str answer)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-    static const char *const KIND[] = {"text", "integer", "choice", "regex", "json", "format",
-                                       "language"};
+    static const char *const KIND[] = {"text", "integer", "choice",  "regex",
+                                       "json", "format",  "language"};
     if (n == 0) return 0;
     const char *kind = KIND[data[0] % COUNT_OF(KIND)];
     str rest = {(const char *)data + 1, n - 1};

@@ -3,13 +3,13 @@
  *
  * The suite is Debian's package json-schema-test-suite, or any tree of that form that
  * JSON_SCHEMA_SUITE names. */
-#include "json/schema.h"
 #include "tests/check.h"
+#include "json/schema.h"
 
 #include <dirent.h>
 #include <stdlib.h>
 
-/* ---- one value ---------------------------------------------------------------------------------- */
+/* ---- one value ------------------------------------------------------------------------------- */
 
 static json_t *parse(const char *text)
 {
@@ -41,7 +41,8 @@ static void test_messages(void **state)
         {"{\"items\":{\"properties\":{\"name\":{\"type\":\"string\"}}}}", "[{},{\"name\":3}]",
          "/1/name: must be of type string, is number"},
         {"{\"required\":[\"a\"]}", "{}", "value: must have \"a\""},
-        {"{\"properties\":{\"a/b~\":{\"maximum\":3}}}", "{\"a/b~\":4}", "/a~1b~0: must be at most 3"},
+        {"{\"properties\":{\"a/b~\":{\"maximum\":3}}}", "{\"a/b~\":4}",
+         "/a~1b~0: must be at most 3"},
         {"{\"additionalProperties\":false}", "{\"x\":1}", "value: must not have \"x\""},
         {"{\"$ref\":\"#/$defs/p\",\"$defs\":{\"p\":{\"pattern\":\"^a+$\"}}}", "\"ab\"",
          "value: must match \"^a+$\""},
@@ -103,13 +104,15 @@ static void test_limits(void **state)
     ponder_error err;
     assert_int_equal(check("{\"$ref\":\"#\"}", "1", &err), PONDER_ELIMIT);
     assert_int_equal(check("{\"not\":{\"$ref\":\"#\"}}", "1", &err), PONDER_ELIMIT);
-    assert_int_equal(check("{\"pattern\":\"^(a|a)*$\"}", "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab\"", &err),
-                     PONDER_ELIMIT);
+    assert_int_equal(
+        check("{\"pattern\":\"^(a|a)*$\"}", "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab\"", &err),
+        PONDER_ELIMIT);
     buf b = {0};
     buf_add_str(&b, STR("{\"$ref\":\"#/$defs/d0\",\"$defs\":{"));
     for (int i = 0; i < 40; i++)
-        buf_printf(&b, "\"d%d\":{\"allOf\":[{\"$ref\":\"#/$defs/d%d\"},{\"$ref\":\"#/$defs/d%d\"}]},", i,
-                   i + 1, i + 1);
+        buf_printf(&b,
+                   "\"d%d\":{\"allOf\":[{\"$ref\":\"#/$defs/d%d\"},{\"$ref\":\"#/$defs/d%d\"}]},",
+                   i, i + 1, i + 1);
     buf_add_str(&b, STR("\"d40\":true}}"));
     assert_int_equal(check(b.p, "1", &err), PONDER_ELIMIT);
     buf_clear(&b);
@@ -121,7 +124,8 @@ static void test_limits(void **state)
     buf_add_char(&b, '[');
     for (int i = 0; i < 100000; i++) buf_printf(&b, "%d,", i);
     buf_add_str(&b, STR("0.5]"));
-    assert_int_equal(check("{\"uniqueItems\":true,\"items\":{\"minimum\":0}}", b.p, &err), PONDER_OK);
+    assert_int_equal(check("{\"uniqueItems\":true,\"items\":{\"minimum\":0}}", b.p, &err),
+                     PONDER_OK);
     buf_free(&b);
 }
 
@@ -173,12 +177,15 @@ static void test_draft_2020(void **state)
          "[1,\"a\"]"},
         {"{\"contains\":{\"type\":\"number\"},\"minContains\":0,\"maxContains\":1}", "[]", "[1,2]"},
         {"{\"dependentRequired\":{\"a\":[\"b\"]}}", "{\"a\":1,\"b\":2}", "{\"a\":1}"},
-        {"{\"dependentSchemas\":{\"a\":{\"maxProperties\":1}}}", "{\"b\":1,\"c\":2}", "{\"a\":1,\"b\":2}"},
-        {"{\"$ref\":\"#n\",\"maximum\":5,\"$defs\":{\"x\":{\"$anchor\":\"n\",\"minimum\":3}}}", "4", "6"},
+        {"{\"dependentSchemas\":{\"a\":{\"maxProperties\":1}}}", "{\"b\":1,\"c\":2}",
+         "{\"a\":1,\"b\":2}"},
+        {"{\"$ref\":\"#n\",\"maximum\":5,\"$defs\":{\"x\":{\"$anchor\":\"n\",\"minimum\":3}}}", "4",
+         "6"},
         {"{\"allOf\":[{\"properties\":{\"a\":true}}],\"unevaluatedProperties\":false}", "{\"a\":1}",
          "{\"a\":1,\"b\":2}"},
         {"{\"anyOf\":[{\"properties\":{\"a\":{\"const\":1}},\"required\":[\"a\"]},"
-         "{\"properties\":{\"b\":{\"const\":2}},\"required\":[\"b\"]}],\"unevaluatedProperties\":false}",
+         "{\"properties\":{\"b\":{\"const\":2}},\"required\":[\"b\"]}],\"unevaluatedProperties\":"
+         "false}",
          "{\"a\":1,\"b\":2}", "{\"a\":1,\"b\":3}"},
         {"{\"if\":{\"properties\":{\"k\":{\"const\":1}},\"required\":[\"k\"]},"
          "\"then\":{\"properties\":{\"a\":true}},\"else\":{\"properties\":{\"b\":true}},"
@@ -188,14 +195,18 @@ static void test_draft_2020(void **state)
          "[1,\"a\",\"b\"]", "[1,\"a\",2]"},
         {"{\"not\":{\"not\":{\"properties\":{\"a\":true}}},\"unevaluatedProperties\":false}", "{}",
          "{\"a\":1}"},
-        {"{\"$id\":\"http://e.org/tree\",\"$dynamicAnchor\":\"node\",\"properties\":{\"kids\":{\"items\":"
+        {"{\"$id\":\"http://e.org/"
+         "tree\",\"$dynamicAnchor\":\"node\",\"properties\":{\"kids\":{\"items\":"
          "{\"$dynamicRef\":\"#node\"}},\"v\":{\"type\":\"number\"}}}",
          "{\"v\":1,\"kids\":[{\"v\":2}]}", "{\"v\":1,\"kids\":[{\"v\":\"2\"}]}"},
-        {"{\"$id\":\"strict\",\"$dynamicAnchor\":\"node\",\"$ref\":\"tree\",\"unevaluatedProperties\":false,"
-         "\"$defs\":{\"t\":{\"$id\":\"tree\",\"$dynamicAnchor\":\"node\",\"properties\":{\"v\":true,\"kids\":"
+        {"{\"$id\":\"strict\",\"$dynamicAnchor\":\"node\",\"$ref\":\"tree\","
+         "\"unevaluatedProperties\":false,"
+         "\"$defs\":{\"t\":{\"$id\":\"tree\",\"$dynamicAnchor\":\"node\",\"properties\":{\"v\":"
+         "true,\"kids\":"
          "{\"items\":{\"$dynamicRef\":\"#node\"}}}}}}",
          "{\"kids\":[{\"v\":1}]}", "{\"kids\":[{\"w\":1}]}"},
-        {"{\"$schema\":\"http://json-schema.org/draft-07/schema#\",\"definitions\":{\"a\":{\"minimum\":3}},"
+        {"{\"$schema\":\"http://json-schema.org/draft-07/"
+         "schema#\",\"definitions\":{\"a\":{\"minimum\":3}},"
          "\"properties\":{\"x\":{\"$ref\":\"#/definitions/a\",\"maximum\":4}}}",
          "{\"x\":5}", "{\"x\":2}"},
         {"{\"type\":[\"integer\",\"null\"],\"format\":\"email\"}", "3.0", "3.5"},
@@ -212,7 +223,7 @@ static void test_draft_2020(void **state)
     }
 }
 
-/* ---- the suite ---------------------------------------------------------------------------------- */
+/* ---- the suite ------------------------------------------------------------------------------- */
 
 typedef struct tally {
     int passed, failed, unsupported;
@@ -231,10 +242,10 @@ static void run_group(const json_t *group, const char *uri, const char *where, t
     if (st == PONDER_EUNSUPPORTED) t->unsupported += (int)json_array_size(tests);
     else if (st != PONDER_OK) {
         t->failed += (int)json_array_size(tests);
-        print_message("# %s: %s: %s\n", where, json_string_value(json_object_get(group, "description")),
-                      err.message);
+        print_message("# %s: %s: %s\n", where,
+                      json_string_value(json_object_get(group, "description")), err.message);
     } else {
-        json_array_foreach((json_t *)tests, i, test) {
+        json_array_foreach ((json_t *)tests, i, test) {
             bool want = json_is_true(json_object_get(test, "valid"));
             st = json_schema_check(s, json_object_get(test, "data"), &err);
             bool right = want ? st == PONDER_OK : st == PONDER_EFORMAT;
@@ -269,7 +280,7 @@ static tally run_folder(const char *dir, const char *uri)
         snprintf(path, sizeof path, "%s/%s", dir, names[i]->d_name);
         if (str_ends(str_of(names[i]->d_name), STR(".json"))) {
             check_ok(json_parse_file(&groups, path, 16 << 20, &err));
-            json_array_foreach(groups, g, group) run_group(group, uri, path, &t);
+            json_array_foreach (groups, g, group) run_group(group, uri, path, &t);
             json_decref(groups);
             print_message("# %-28s %4d of %4d%s\n", names[i]->d_name, t.passed, t.passed + t.failed,
                           t.unsupported ? ", others need remote schemas" : "");
@@ -322,10 +333,10 @@ static void test_suite_2020(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_messages),  cmocka_unit_test(test_bad_schemas),
-        cmocka_unit_test(test_limits),    cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_messages),   cmocka_unit_test(test_bad_schemas),
+        cmocka_unit_test(test_limits),     cmocka_unit_test(test_numbers),
         cmocka_unit_test(test_draft_2020), cmocka_unit_test(test_suite_6),
-        cmocka_unit_test(test_suite_7),   cmocka_unit_test(test_suite_2020),
+        cmocka_unit_test(test_suite_7),    cmocka_unit_test(test_suite_2020),
     };
     return cmocka_run_group_tests_name("schema", tests, NULL, NULL);
 }

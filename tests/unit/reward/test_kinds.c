@@ -32,7 +32,8 @@ static void check_rows(const char *kind, const row *r, size_t n)
                      r[i].equal ? "equal" : "different");
 }
 
-static void check_errors(const char *kind, const char *puzzle, const char *gold, const char *message)
+static void check_errors(const char *kind, const char *puzzle, const char *gold,
+                         const char *message)
 {
     ponder_error err = {0};
     json_t *p = NULL;
@@ -59,7 +60,9 @@ static void test_text(void **state)
         {true, "ABC", "ＡＢＣ"},
         {true, "caf\xC3\xA9", "cafe\xCC\x81"},
         {true, "na\xC3\xAFve", "NA\xC3\x8FVE"},
-        {true, "yes", "y\xE2\x80\x8B" "es"}, /* zero-width space */
+        {true, "yes",
+         "y\xE2\x80\x8B"
+         "es"}, /* zero-width space */
         {true, "?", "?"},
         {true, "[\"colour\",\"color\"]", "Color"},
         {true, "[\"colour\",\"color\"]", "colour."},
@@ -98,7 +101,9 @@ static void test_integer(void **state)
         {true, "42", "+42"},
         {true, "42", "0042"},
         {true, "42", "42.000"},
-        {true, "-42", "\xE2\x88\x92" "42"},
+        {true, "-42",
+         "\xE2\x88\x92"
+         "42"},
         {true, "0", "-0"},
         {true, "1234567", "1,234,567"},
         {true, "1234567", "1 234 567"},
@@ -287,9 +292,10 @@ static void test_json(void **state)
     assert_false(judge("json", "", "{\"schema\":{\"$ref\":\"#\"}}", STR("1")));
     check_errors("json", "{\"schema\":{\"type\":\"text\"}}", "",
                  "puzzle.schema#/type: must be the name of a JSON type, or a list of such");
-    check_errors("json", NULL, "{",
-                 "kind json: \"gold\": not valid JSON at line 1 column 1: string or '}' expected near "
-                 "end of file");
+    check_errors(
+        "json", NULL, "{",
+        "kind json: \"gold\": not valid JSON at line 1 column 1: string or '}' expected near "
+        "end of file");
 }
 
 static void test_terms_as_kinds(void **state)
@@ -299,8 +305,8 @@ static void test_terms_as_kinds(void **state)
     assert_true(judge("format", "think", NULL, STR("<think>so</think>4")));
     assert_false(judge("format", "think", NULL, STR("so</think>4")));
     assert_true(judge("format", "think", opened, STR("so</think>4")));
-    assert_true(judge("format", "think_answer", NULL,
-                      STR("<think>so</think>\n<answer>4</answer>\n")));
+    assert_true(
+        judge("format", "think_answer", NULL, STR("<think>so</think>\n<answer>4</answer>\n")));
     assert_false(judge("format", "think_answer", NULL, STR("<think>so</think>4")));
     assert_true(judge("language", "en", NULL, STR("This is the whole of it.")));
     assert_false(judge("language", "zh", NULL, STR("This is the whole of it.")));
@@ -308,9 +314,10 @@ static void test_terms_as_kinds(void **state)
     assert_false(judge("language", "zh", NULL, STR("所以答案是四 because it is")));
     check_errors("format", NULL, "box",
                  "kind format: \"gold\" \"box\" must be \"think\" or \"think_answer\"");
-    check_errors("language", NULL, "xx",
-                 "kind language: \"gold\" \"xx\" must be one of en de fr es it pt nl zh ja ko ru el ar "
-                 "he hi th");
+    check_errors(
+        "language", NULL, "xx",
+        "kind language: \"gold\" \"xx\" must be one of en de fr es it pt nl zh ja ko ru el ar "
+        "he hi th");
     check_errors("language", "{\"share\":\"all\"}", "en",
                  "kind language: \"puzzle.share\" must be a number");
 }
@@ -319,7 +326,8 @@ static void test_terms_as_kinds(void **state)
 static void test_large(void **state)
 {
     (void)state;
-    static const char *const PIECE[] = {"9", "(", "**", "A, ", "\"", "\xCC\x81", "[", "a b", "$x", "。"};
+    static const char *const PIECE[] = {"9",        "(", "**",  "A, ", "\"",
+                                        "\xCC\x81", "[", "a b", "$x",  "。"};
     static const char *const KIND[] = {"text", "integer", "choice", "json", "format", "language"};
     static const char *const GOLD[] = {"x", "1", "A", "{}", "think", "en"};
     double start = clock_seconds();
@@ -338,8 +346,9 @@ static void test_large(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_text),   cmocka_unit_test(test_integer), cmocka_unit_test(test_choice),
-        cmocka_unit_test(test_regex),  cmocka_unit_test(test_json),    cmocka_unit_test(test_terms_as_kinds),
+        cmocka_unit_test(test_text),   cmocka_unit_test(test_integer),
+        cmocka_unit_test(test_choice), cmocka_unit_test(test_regex),
+        cmocka_unit_test(test_json),   cmocka_unit_test(test_terms_as_kinds),
         cmocka_unit_test(test_large),
     };
     return cmocka_run_group_tests_name("kinds", tests, NULL, NULL);

@@ -7,7 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-/* ---- format ------------------------------------------------------------------------------------- */
+/* ---- format ---------------------------------------------------------------------------------- */
 
 typedef struct form {
     const char *text;
@@ -61,20 +61,21 @@ static tokenizer *open_bytes(bool marks)
         tiny_spell(&b, v.token[i]);
         buf_printf(&b, "\":%zu", i);
     }
-    buf_printf(&b,
-               "}},\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":"
-               "false},\"added_tokens\":[{\"id\":%d,\"content\":\"%s\"},{\"id\":%d,\"content\":\"%s\"},"
-               "{\"id\":%d,\"content\":\"<|im_end|>\",\"special\":true},"
-               "{\"id\":%d,\"content\":\"<|im_start|>\",\"special\":true}]}",
-               OPEN, marks ? "<think>" : "<x>", CLOSE, marks ? "</think>" : "</x>", END, TURN);
+    buf_printf(
+        &b,
+        "}},\"pre_tokenizer\":{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":"
+        "false},\"added_tokens\":[{\"id\":%d,\"content\":\"%s\"},{\"id\":%d,\"content\":\"%s\"},"
+        "{\"id\":%d,\"content\":\"<|im_end|>\",\"special\":true},"
+        "{\"id\":%d,\"content\":\"<|im_start|>\",\"special\":true}]}",
+        OPEN, marks ? "<think>" : "<x>", CLOSE, marks ? "</think>" : "</x>", END, TURN);
     check_ok(load_json_text(&t, buf_str(&b), "bytes", (str){0}, &err));
     assert_int_equal(tokenizer_find(t, STR("<think>")), marks ? OPEN : -1);
     buf_free(&b);
     return t;
 }
 
-static double of_tokens(const tokenizer *t, const char *text, unsigned flags, bool ended, int layout,
-                        bool opened)
+static double of_tokens(const tokenizer *t, const char *text, unsigned flags, bool ended,
+                        int layout, bool opened)
 {
     ponder_error err;
     tokens ids = {0};
@@ -139,7 +140,7 @@ static void test_format_faked(void **state)
     tokenizer_close(t);
 }
 
-/* ---- language ----------------------------------------------------------------------------------- */
+/* ---- language -------------------------------------------------------------------------------- */
 
 /* A thought, one sentence a line. */
 static const struct sample {
@@ -183,10 +184,13 @@ static const struct sample {
            "Wacht, dat kan niet kloppen.\n"
            "Als we de twee vergelijkingen optellen, valt de onbekende weg.\n"
            "Dus het antwoord is twaalf.\n"},
-    {"zh", "让我一步一步地想这个问题。\n我们需要两个数，它们的和是十。\n等等，这不对。\n所以答案是十二。\n"},
-    {"ja", "この問題を順番に考えてみます。\n和が十になる数を二つ見つけます。\nだから答えは十二です。\n"},
+    {"zh", "让我一步一步地想这个问题。\n我们需要两个数，它们的和是十。\n等等，这不对。\n所以答案是"
+           "十二。\n"},
+    {"ja",
+     "この問題を順番に考えてみます。\n和が十になる数を二つ見つけます。\nだから答えは十二です。\n"},
     {"ko", "이 문제를 차근차근 생각해 보자.\n두 수의 합은 열이다.\n"},
-    {"ru", "Подумаем над этой задачей по шагам.\nНам нужны два числа, сумма которых равна десяти.\n"},
+    {"ru",
+     "Подумаем над этой задачей по шагам.\nНам нужны два числа, сумма которых равна десяти.\n"},
     {"el", "Ας σκεφτούμε το πρόβλημα βήμα προς βήμα.\n"},
     {"ar", "لنفكر في هذه المسألة خطوة بخطوة.\n"},
     {"he", "בואו נחשוב על הבעיה הזאת צעד אחר צעד.\n"},
@@ -242,11 +246,15 @@ static void check_share(const char *language, const char *text, double least, do
 static void test_language_neutral(void **state)
 {
     (void)state;
-    check_share("zh", "设 $x + y = 3$，则 x 等于 2，y = 1。使用 GPU 计算 sin(x) 和 `max_value`。", 1, 1);
-    check_share("zh", "```python\nfor item in range(10): print(item)\n```\n这段代码输出十个数。", 1, 1);
+    check_share("zh", "设 $x + y = 3$，则 x 等于 2，y = 1。使用 GPU 计算 sin(x) 和 `max_value`。",
+                1, 1);
+    check_share("zh", "```python\nfor item in range(10): print(item)\n```\n这段代码输出十个数。", 1,
+                1);
     check_share("zh", "见 https://example.org/some/page 的说明，\\frac{a}{b} 也是。", 1, 1);
     check_share("zh", "所以 the answer is 十二", 0.2, 0.8);
-    check_share("en", "The sum of α and β is x_1 + y2, i.e. $\\alpha + \\beta$ or \\(\\text{wert}\\).", 1, 1);
+    check_share("en",
+                "The sum of α and β is x_1 + y2, i.e. $\\alpha + \\beta$ or \\(\\text{wert}\\).", 1,
+                1);
     check_share("en", "", 1, 1);
     check_share("en", "$$x^2$$ 12 + 3 = 15", 1, 1);
     /* Nothing hides in code or a formula. */
@@ -270,8 +278,10 @@ static void test_language_data(void **state)
     static const struct {
         const char *file, *language;
         double least;
-    } SET[] = {{"gsm8k_test.jsonl", "en", 0.99}, {"math500.jsonl", "en", 0.98},
-               {"cmath_dev.jsonl", "zh", 0.99},  {"gaokao_mcq_zh.jsonl", "zh", 0.5}};
+    } SET[] = {{"gsm8k_test.jsonl", "en", 0.99},
+               {"math500.jsonl", "en", 0.98},
+               {"cmath_dev.jsonl", "zh", 0.99},
+               {"gaokao_mcq_zh.jsonl", "zh", 0.5}};
     const char *root = getenv("PONDER_SHARED");
     bool any = false;
     for (size_t i = 0; i < COUNT_OF(SET); i++) {
@@ -296,15 +306,16 @@ static void test_language_data(void **state)
             json_decref(row);
         }
         double share = (double)sum.target / (double)(sum.target + sum.other);
-        print_message("# %s: %.4f of the words are %s; %zu of %zu rows below 0.9\n", SET[i].file, share,
-                      SET[i].language, low, n);
+        print_message("# %s: %.4f of the words are %s; %zu of %zu rows below 0.9\n", SET[i].file,
+                      share, SET[i].language, low, n);
         assert_true(share >= SET[i].least);
         buf_free(&b);
     }
     if (!any) skip();
 }
 
-/* ---- length and repetition ------------------------------------------------------------------------ */
+/* ---- length and repetition
+ * ------------------------------------------------------------------------ */
 
 static void test_length(void **state)
 {
@@ -392,7 +403,8 @@ static void test_linear(void **state)
     reward_loop loop;
     assert_non_null(ids);
     for (int kind = 0; kind < 3; kind++) {
-        for (int i = 0; i < N; i++) ids[i] = kind == 0 ? 7 : kind == 1 ? i : i % 1000 == 999 ? i : i % 2;
+        for (int i = 0; i < N; i++)
+            ids[i] = kind == 0 ? 7 : kind == 1 ? i : i % 1000 == 999 ? i : i % 2;
         check_ok(reward_repetition(&out, ids, N, 20, &err));
         check_ok(reward_find_loop(&loop, ids, N, 3, 64, &err));
         assert_true(kind == 1 ? out == 0 : out > 0.9);
