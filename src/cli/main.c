@@ -17,6 +17,7 @@ static const struct command {
     {"list", "show the local models", cmd_list},
     {"rm", "remove a local model", cmd_rm},
     {"task", "procedural problems with exact answers", cmd_task},
+    {"sandbox", "what protects this machine from judged programs", cmd_sandbox},
     {"help", "list the commands", NULL},
 };
 

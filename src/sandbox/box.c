@@ -273,16 +273,18 @@ static bool limit(int what, uint64_t soft, uint64_t hard)
 static int set_limits(const box_request *q)
 {
     const sandbox_limits *l = &q->limits;
-    /* The warden looks at the clock more finely; these hold if it does not get to run. */
+    /* The warden looks at the clock more finely; these hold if it does not get to run. Half the memory
+     * for the stack: deep recursion has room, and endless recursion ends as what it is. */
     const uint64_t seconds = l->cpu_ms / 1000 + 1;
     bool good = limit(RLIMIT_CPU, seconds, seconds + 1) && limit(RLIMIT_CORE, 0, 0) &&
                 limit(RLIMIT_FSIZE, l->files, l->files) && limit(RLIMIT_NOFILE, 256, 256) &&
-                limit(RLIMIT_STACK, l->memory, l->memory) && limit(RLIMIT_MEMLOCK, 0, 0) &&
+                limit(RLIMIT_STACK, l->memory / 2, l->memory / 2) && limit(RLIMIT_MEMLOCK, 0, 0) &&
                 limit(RLIMIT_MSGQUEUE, 0, 0);
     /* A backstop behind the warden's looks at the resident set: address space is not memory, and
      * stacks of threads and allocators reserve much that they never touch. */
     if (good && !q->memory_group) {
-        const bool watched = access("/proc/self/statm", R_OK) == 0;
+        /* Level C watches the program itself, not what it starts. */
+        const bool watched = access("/proc/self/statm", R_OK) == 0 && (q->namespaces || !l->processes);
         uint64_t space = watched ? 8 * l->memory + ((uint64_t)2 << 30) : l->memory + (64 << 20);
         good = limit(RLIMIT_AS, space, space);
     }

@@ -327,8 +327,9 @@ static bool receive_report(int control, box_report *report, int *kept)
     } c;
     struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = &c, .msg_controllen = sizeof c.bytes};
     ssize_t n;
+    /* A "kill" that the warden no longer read shows as a reset before its report. */
     do n = recvmsg(control, &m, MSG_CMSG_CLOEXEC);
-    while (n < 0 && errno == EINTR);
+    while (n < 0 && (errno == EINTR || errno == ECONNRESET));
     struct cmsghdr *h = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
     if (h && h->cmsg_type == SCM_RIGHTS) memcpy(kept, CMSG_DATA(h), sizeof *kept);
     return n == (ssize_t)sizeof *report;
