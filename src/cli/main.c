@@ -18,6 +18,7 @@ static const struct command {
     {"rm", "remove a local model", cmd_rm},
     {"task", "procedural problems with exact answers", cmd_task},
     {"sandbox", "what protects this machine from judged programs", cmd_sandbox},
+    {"verify", "grade answers against known ones", cmd_verify},
     {"help", "list the commands", NULL},
 };
 
