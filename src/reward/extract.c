@@ -274,13 +274,3 @@ bool reward_extract_code(str *language, str *code, str response)
     }
     return found;
 }
-
-str reward_after_thinking(str response)
-{
-    const str close = STR("</think>");
-    str rest = response;
-    for (size_t at; (at = str_find(rest, close, 0)) != SIZE_MAX;)
-        rest = (str){rest.p + at + close.n, rest.n - at - close.n};
-    /* Thought that never ends is no answer. */
-    return str_find(rest, STR("<think>"), 0) == SIZE_MAX ? rest : (str){rest.p + rest.n, 0};
-}
