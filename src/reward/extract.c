@@ -256,21 +256,3 @@ bool reward_extract(str *answer, str response, enum reward_form form, const char
     *answer = cut(s, 0, 0);
     return false;
 }
-
-bool reward_extract_code(str *language, str *code, str response)
-{
-    str s = reward_after_thinking(response);
-    const str fence = STR("```");
-    bool found = false;
-    for (size_t at = 0; (at = str_find(s, fence, at)) != SIZE_MAX;) {
-        size_t line = str_find(s, STR("\n"), at);
-        if (line == SIZE_MAX) break;
-        size_t end = str_find(s, STR("\n```"), line);
-        if (end == SIZE_MAX) break;
-        *language = trim(cut(s, at + fence.n, line));
-        *code = cut(s, line + 1, size_max(end + 1, line + 1));
-        found = true;
-        at = end + 1 + fence.n;
-    }
-    return found;
-}
