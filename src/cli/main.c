@@ -12,6 +12,7 @@ static const struct command {
     {"tokenize", "text to token ids and back", cmd_tokenize},
     {"render", "chat messages to the prompt a model sees", cmd_render},
     {"logits", "log-probabilities of given tokens", cmd_logits},
+    {"eval", "run a benchmark and report", cmd_eval},
     {"init", "a model with random weights", cmd_init},
     {"pull", "fetch a model from a hub", cmd_pull},
     {"list", "show the local models", cmd_list},

@@ -53,9 +53,10 @@ static int in_order(const void *a, const void *b)
 static ponder_status load(verdicts *out, const char *dir, ponder_error *err)
 {
     buf path = {0};
+    size_t whole;
     buf_printf(&path, "%s/samples.jsonl", dir);
     ponder_status st = path.failed ? err_set(err, PONDER_ENOMEM, "out of memory")
-                                   : eval_each_line(path.p, add, out, NULL, err);
+                                   : eval_each_line(path.p, add, out, &whole, err);
     if (st == PONDER_OK && out->n == 0)
         st = err_set(err, PONDER_ENOTFOUND, "%s: no samples there", path.p);
     if (st == PONDER_OK) qsort(out->v, out->n, sizeof *out->v, in_order);

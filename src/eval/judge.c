@@ -32,10 +32,12 @@ static size_t choice_by_text(const eval_question *q, str text)
     return i;
 }
 
-static void judge_choice(eval_verdict *out, const eval_question *q, const eval_order *o, str text)
+static void judge_choice(eval_verdict *out, const eval_question *q, enum eval_style style,
+                         const eval_order *o, str text)
 {
+    bool bare = style == EVAL_BASE; /* the letter was chosen, not written */
     text = after_thinking(text);
-    char strict = eval_find_letter(text, q->n_choices, false);
+    char strict = eval_find_letter(text, q->n_choices, bare);
     char lenient = strict ? strict : eval_find_letter(text, q->n_choices, true);
     size_t row = lenient ? o->from[lenient - 'A'] : choice_by_text(q, text);
     out->found = strict != 0;
@@ -71,12 +73,14 @@ ponder_status eval_judge(eval_verdict *out, const eval_question *q, enum eval_st
     buf_clear(&answer);
     *out = (eval_verdict){.answer = answer, .reason = "no answer"};
     ponder_status st = PONDER_OK;
-    if (q->form == EVAL_CHOICE) judge_choice(out, q, o, text);
+    if (q->form == EVAL_CHOICE) judge_choice(out, q, style, o, text);
     else if (q->form == EVAL_ANSWER) st = judge_answer(out, q, style, text, err);
     else st = err_set(err, PONDER_EUNSUPPORTED, "no judge of %s questions", eval_form_name(q->form));
     if (st == PONDER_OK && out->answer.failed) st = err_set(err, PONDER_ENOMEM, "out of memory");
     return st;
 }
+
+bool eval_can_judge(enum eval_form f) { return f == EVAL_ANSWER || f == EVAL_CHOICE; }
 
 bool eval_same_answer(const eval_question *q, str a, str b)
 {

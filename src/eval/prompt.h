@@ -59,6 +59,8 @@ typedef struct eval_verdict {
  * an error is one of the question (a puzzle that lacks what its kind needs). Clears answer first. */
 ponder_status eval_judge(eval_verdict *out, const eval_question *q, enum eval_style style,
                          const eval_order *o, str text, ponder_error *err);
+/* There is a judge of questions of this form. */
+bool eval_can_judge(enum eval_form f);
 /* Would these two answers to the question have one vote together? */
 bool eval_same_answer(const eval_question *q, str a, str b);
 

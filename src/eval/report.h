@@ -15,6 +15,11 @@ typedef struct eval_rating {
     const char *histogram;     /* its file */
 } eval_rating;
 
+/* CodeElo's method on the contests of a file (docs/eval.md gives its form); histogram (may be NULL)
+ * is a CSV file of rating,users. A question's samples are its tries, in order. */
+ponder_status eval_rate_contests(eval_rating *out, const char *contests, const char *histogram,
+                                 const eval_store *s, ponder_error *err);
+
 typedef struct eval_report {
     const json_t *settings; /* of run.json */
     const eval_summary *s;

@@ -68,6 +68,12 @@ static json_t *begin_record(runner *r, size_t question, size_t sample)
               set(j, "gold", text_value(q->gold)) &&
               set(j, "seed", json_string(seed)) &&
               set(j, "sampling", json_deep_copy(o->sampling));
+    if (ok && o->prompter->permute && q->form == EVAL_CHOICE) {
+        json_t *list = json_array();
+        for (size_t i = 0; i < q->n_choices; i++)
+            json_array_append_new(list, json_integer(order.from[i]));
+        ok = set(j, "order", list);
+    }
     if (ok) return j;
     json_decref(j);
     return NULL;

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { SETTINGS_LIMIT = 16 << 20 };
+enum { SETTINGS_LIMIT = 16 << 20, DIGITS = 15 /* of numbers: 0.6 stays 0.6 */ };
 static const char WHERE[] = "where"; /* may change between runs */
 static const uint64_t SYNC_NS = 1000000000;
 
@@ -22,9 +22,19 @@ static void path_of(buf *out, const char *dir, const char *name)
 
 static void add_value(buf *out, const json_t *v)
 {
-    char *text = v ? json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT) : NULL;
+    char *text = v ? json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(DIGITS)) : NULL;
     buf_printf(out, "%.60s", text ? text : "nothing");
     free(text);
+}
+
+/* Numbers are the same if they are written the same. */
+static bool same_value(const json_t *a, const json_t *b)
+{
+    if (!json_is_real(a) || !json_is_number(b)) return json_equal(a, b);
+    char x[32], y[32];
+    snprintf(x, sizeof x, "%.*g", DIGITS, json_number_value(a));
+    snprintf(y, sizeof y, "%.*g", DIGITS, json_number_value(b));
+    return !strcmp(x, y);
 }
 
 /* Lists what differs: "k was 4, now 8". */
@@ -35,7 +45,7 @@ static void add_differences(buf *out, const json_t *was, const json_t *now)
     json_object_foreach((json_t *)(uintptr_t)now, key, v)
     {
         const json_t *old = json_object_get(was, key);
-        if ((old && json_equal(old, v)) || !strcmp(key, WHERE)) continue;
+        if ((old && same_value(old, v)) || !strcmp(key, WHERE)) continue;
         buf_printf(out, "%s%s was ", out->n ? ", " : "", key);
         add_value(out, old);
         buf_add_str(out, STR(", now "));
@@ -48,7 +58,7 @@ static void add_differences(buf *out, const json_t *was, const json_t *now)
 static ponder_status write_settings(const char *path, const json_t *settings, ponder_error *err)
 {
     file_writer w;
-    char *text = json_dumps(settings, JSON_INDENT(2));
+    char *text = json_dumps(settings, JSON_INDENT(2) | JSON_REAL_PRECISION(DIGITS));
     if (!text) return err_set(err, PONDER_ENOMEM, "no memory for %s", path);
     ponder_status st = file_begin(&w, path, err);
     if (st == PONDER_OK) {
@@ -148,7 +158,8 @@ ponder_status eval_each_line(const char *path, eval_line_fn *fn, void *user, siz
     FILE *f = fopen(path, "re");
     if (!f) return errno == ENOENT ? PONDER_OK : err_set(err, PONDER_EIO, "%s: %s", path, strerror(errno));
     ponder_status st = PONDER_OK;
-    while (st == PONDER_OK && (n = getline(&line, &cap, f)) > 0 && line[n - 1] == '\n') {
+    while (st == PONDER_OK && (n = getline(&line, &cap, f)) > 0) {
+        if (whole && line[n - 1] != '\n') break;
         json_t *record = NULL;
         snprintf(name, sizeof name, "line %zu", ++number);
         st = json_parse(&record, (str){line, (size_t)n}, name, err);
@@ -224,7 +235,7 @@ static ponder_status write_all(eval_store *s, const char *p, size_t n, ponder_er
 /* A record with its newline: written together, so that few things can cut a line. */
 static ponder_status add_line(buf *out, const json_t *record, ponder_error *err)
 {
-    char *text = json_dumps(record, JSON_COMPACT);
+    char *text = json_dumps(record, JSON_COMPACT | JSON_REAL_PRECISION(DIGITS));
     if (text) buf_printf(out, "%s\n", text);
     bool ok = text && !out->failed;
     free(text);
@@ -280,9 +291,10 @@ ponder_status eval_store_rewrite(const char *dir, const eval_dataset *data, size
                                  eval_change_fn *fn, void *user, ponder_error *err)
 {
     rewriting r = {.fn = fn, .user = user};
+    size_t whole;
     ponder_status st = eval_store_open(&r.places, dir, data, k, true, err);
     if (st == PONDER_OK) st = file_begin(&r.out, r.places.path, err);
-    if (st == PONDER_OK) st = eval_each_line(r.places.path, change_line, &r, NULL, err);
+    if (st == PONDER_OK) st = eval_each_line(r.places.path, change_line, &r, &whole, err);
     if (st == PONDER_OK) st = file_commit(&r.out, err);
     else file_abort(&r.out);
     eval_store_close(&r.places);

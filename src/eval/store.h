@@ -36,8 +36,9 @@ static inline eval_sample *eval_sample_at(const eval_store *s, size_t question, 
     return &s->samples[question * s->k + sample];
 }
 
-/* Passes each complete line of a file of JSON lines to fn; a file that is not there has none. *whole
- * (may be NULL): bytes up to the end of the last complete line. Errors name file and line. */
+/* Passes each line of a file of JSON lines to fn; a file that is not there has none. With `whole` a
+ * last line without its newline was cut off and does not count: *whole gets the bytes before it.
+ * Errors name file and line. */
 typedef ponder_status eval_line_fn(void *user, json_t *record, ponder_error *err);
 ponder_status eval_each_line(const char *path, eval_line_fn *fn, void *user, size_t *whole,
                              ponder_error *err);
