@@ -5,8 +5,11 @@
 
 #include <histedit.h>
 #include <locale.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/select.h>
 #include <unistd.h>
+#include <wchar.h>
 
 enum { HISTORY_LINES = 1000 };
 
@@ -25,7 +28,7 @@ typedef struct chat {
     bool folded, tty;
     /* line editing; NULL where stdin is no terminal */
     EditLine *edit;
-    bool pressed; /* Ctrl-C, which is a key while a line is edited */
+    bool pressed; /* Ctrl-C, while a line was edited */
     History *lines;
     buf history_path;
     char *line; /* of getline */
@@ -219,22 +222,32 @@ static void open_history(chat *c)
     if (!c->history_path.failed) history(c->lines, &ev, H_LOAD, c->history_path.p);
 }
 
-static unsigned char interrupt_key(EditLine *edit, int key)
+/* One character of the terminal. Ctrl-C is let in only while pselect waits, so that none can come
+ * between the look at the flag and the wait that it should end. */
+static int read_character(EditLine *edit, wchar_t *out)
 {
-    (void)key;
     chat *c;
+    sigset_t interrupt, before;
+    mbstate_t state = {0};
+    int got = 0;
     el_get(edit, EL_CLIENTDATA, &c);
-    c->pressed = true;
-    return CC_EOF;
-}
-
-/* As a signal, Ctrl-C could come between a look at the flag and the read that it should end. */
-static void make_interrupt_a_key(chat *c)
-{
-    el_set(c->edit, EL_CLIENTDATA, c);
-    el_set(c->edit, EL_SETTY, "-d", "intr=", NULL);
-    el_set(c->edit, EL_ADDFN, "interrupt-line", "leave the line", interrupt_key);
-    el_set(c->edit, EL_BIND, "^C", "interrupt-line", NULL);
+    sigemptyset(&interrupt);
+    sigaddset(&interrupt, SIGINT);
+    sigprocmask(SIG_BLOCK, &interrupt, &before);
+    while (got == 0) {
+        char byte;
+        if ((c->pressed = run_interrupted())) break;
+        fd_set in;
+        FD_ZERO(&in);
+        FD_SET(STDIN_FILENO, &in);
+        if (pselect(STDIN_FILENO + 1, &in, NULL, NULL, NULL, &before) < 0) continue; /* a signal */
+        if (read(STDIN_FILENO, &byte, 1) != 1) break;
+        size_t n = mbrtowc(out, &byte, 1, &state);
+        if (n == (size_t)-1) state = (mbstate_t){0}; /* no character: left out */
+        else if (n != (size_t)-2) got = 1;
+    }
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return got;
 }
 
 static void open_editor(chat *c)
@@ -249,7 +262,8 @@ static void open_editor(chat *c)
     el_set(c->edit, EL_SIGNAL, 0);
     open_history(c);
     el_source(c->edit, NULL);
-    make_interrupt_a_key(c);
+    el_set(c->edit, EL_CLIENTDATA, c);
+    el_set(c->edit, EL_GETCFN, read_character);
 }
 
 static void close_editor(chat *c)
