@@ -97,7 +97,6 @@ struct task_family {
 
 extern const task_family task_parity, task_chain, task_addition, task_multiplication, task_gcd,
     task_expression, task_base, task_linear, task_divisibility, task_calendar;
-extern const task_family task_parity, task_chain;
 extern const task_family task_countdown, task_sorting, task_lists, task_boolean, task_sudoku;
 extern const task_family task_knights, task_path, task_sat, task_coloring;
 
