@@ -54,6 +54,18 @@ static struct operand grow(boolean *f, task_draw *d, int leaves, int ops)
     return (struct operand){(uint8_t)(VARIABLES + f->parts++), negated};
 }
 
+/* Is there a variable that matters? Then misreading it misleads. */
+static bool sensitive(boolean *f)
+{
+    bool value = part_value(f, f->parts - 1), found = false;
+    for (int v = 0; v < f->variables; v++) {
+        f->value[v] = !f->value[v];
+        found = found || part_value(f, f->parts - 1) != value;
+        f->value[v] = !f->value[v];
+    }
+    return found;
+}
+
 static bool draw(void *state, task_draw *d, int level)
 {
     static const struct { int leaves, variables, ops; } LADDER[] = {{2, 2, 2}, {3, 3, 2}, {4, 3, 3},
@@ -64,7 +76,7 @@ static bool draw(void *state, task_draw *d, int level)
     grow(f, d, LADDER[level - 1].leaves, LADDER[level - 1].ops);
     for (int tries = 0; tries < 32; tries++) {
         for (int v = 0; v < f->variables; v++) f->value[v] = task_below(d, 2);
-        if (part_value(f, f->parts - 1) == want) return true;
+        if (part_value(f, f->parts - 1) == want && sensitive(f)) return true;
     }
     return false;
 }
@@ -114,20 +126,20 @@ static void key(const void *state, buf *out)
 static void prompt(const void *state, enum task_lang lang, task_draw *d, buf *out)
 {
     static const char *const EN[] = {
-        "% (& and, | or, ! not, ^ exclusive or, -> implies). Is % true or false?",
-        "Evaluate with %: %. Answer true or false. (& and, | or, ! not, ^ exclusive or, -> implies)",
-        "Let %. What is %, true or false? Signs: & and, | or, ! not, ^ exclusive or, -> implies.",
+        "# (& and, | or, ! not, ^ exclusive or, -> implies). Is # true or false?",
+        "Evaluate with #: #. Answer true or false. (& and, | or, ! not, ^ exclusive or, -> implies)",
+        "Let #. What is #, true or false? Signs: & and, | or, ! not, ^ exclusive or, -> implies.",
     };
     static const char *const ZH[] = {
-        "%（& 与，| 或，! 非，^ 异或，-> 蕴含）。% 为真（true）还是假（false）？",
-        "设 %，求 % 的真值，答 true 或 false。（& 与，| 或，! 非，^ 异或，-> 蕴含）",
-        "已知 %。% 是 true 还是 false？符号：& 与，| 或，! 非，^ 异或，-> 蕴含。",
+        "#（& 与，| 或，! 非，^ 异或，-> 蕴含）。# 为真（true）还是假（false）？",
+        "设 #，求 # 的真值，答 true 或 false。（& 与，| 或，! 非，^ 异或，-> 蕴含）",
+        "已知 #。# 是 true 还是 false？符号：& 与，| 或，! 非，^ 异或，-> 蕴含。",
     };
     const boolean *f = state;
     buf values = {0}, formula = {0};
     put_values(f, &values);
     put_part(f, f->parts - 1, WRITTEN, &formula);
-    task_fill(out, task_phrase(d, lang, EN, ZH), (const str[]){buf_str(&values), buf_str(&formula)});
+    task_ask(out, lang, d, EN, ZH, ((const str[]){buf_str(&values), buf_str(&formula)}));
     buf_free(&values), buf_free(&formula);
 }
 

@@ -137,20 +137,20 @@ static void key(const void *state, buf *out)
 static void prompt(const void *state, enum task_lang lang, task_draw *d, buf *out)
 {
     static const char *const EN[] = {
-        "Colour the nodes A-% with colours 1-% so that no edge joins two nodes of one colour. Edges: %. "
+        "Colour the nodes A-# with colours 1-# so that no edge joins two nodes of one colour. Edges: #. "
         "Answer like A=1 B=2, or none if it cannot be done.",
-        "Graph with nodes A-%, colours 1-%, edges %. Give a colour for each node (A=1 B=2 ...), different "
+        "Graph with nodes A-#, colours 1-#, edges #. Give a colour for each node (A=1 B=2 ...), different "
         "at both ends of every edge, or answer none.",
     };
     static const char *const ZH[] = {
-        "给节点 A-% 涂颜色 1-%，每条边两端颜色不同。边：%。答案形如 A=1 B=2，做不到就答 none。",
-        "图的节点为 A-%，颜色 1-%，边 %。写出每个节点的颜色（A=1 B=2 …），相邻节点颜色不同；不可能则答 none。",
+        "给节点 A-# 涂颜色 1-#，每条边两端颜色不同。边：#。答案形如 A=1 B=2，做不到就答 none。",
+        "图的节点为 A-#，颜色 1-#，边 #。写出每个节点的颜色（A=1 B=2 …），相邻节点颜色不同；不可能则答 none。",
     };
     const graph *g = state;
     buf edges = {0};
     put_edges(g, &edges);
     char last = (char)('A' + g->n - 1), colors = (char)('0' + g->colors);
-    task_fill(out, task_phrase(d, lang, EN, ZH), (const str[]){{&last, 1}, {&colors, 1}, buf_str(&edges)});
+    task_ask(out, lang, d, EN, ZH, ((const str[]){{&last, 1}, {&colors, 1}, buf_str(&edges)}));
     buf_free(&edges);
 }
 

@@ -76,21 +76,21 @@ static void key(const void *state, buf *out)
 static void prompt(const void *state, enum task_lang lang, task_draw *d, buf *out)
 {
     static const char *const EN[] = {
-        "Use the numbers % exactly once each with + - * / and brackets to make %.",
-        "Numbers: %. Target: %. Give an expression with + - * / and brackets that uses each number "
+        "Use the numbers # exactly once each with + - * / and brackets to make #.",
+        "Numbers: #. Target: #. Give an expression with + - * / and brackets that uses each number "
         "once and equals the target.",
-        "Combine % (each exactly once; + - * / and brackets) into an expression equal to %.",
+        "Combine # (each exactly once; + - * / and brackets) into an expression equal to #.",
     };
     static const char *const ZH[] = {
-        "用数字 % 各恰好一次，加上 + - * / 和括号，得到 %。写出算式。",
-        "数字：%。目标：%。写出一个算式，每个数字用一次，只用 + - * / 和括号，结果等于目标。",
-        "把 % 各用一次（可用 + - * / 和括号）组成值为 % 的算式。",
+        "用数字 # 各恰好一次，加上 + - * / 和括号，得到 #。写出算式。",
+        "数字：#。目标：#。写出一个算式，每个数字用一次，只用 + - * / 和括号，结果等于目标。",
+        "把 # 各用一次（可用 + - * / 和括号）组成值为 # 的算式。",
     };
     const countdown *c = state;
     buf numbers = {0}, goal = {0};
     task_numbers(&numbers, c->value, c->n);
     task_put(&goal, target(c));
-    task_fill(out, task_phrase(d, lang, EN, ZH), (const str[]){buf_str(&numbers), buf_str(&goal)});
+    task_ask(out, lang, d, EN, ZH, ((const str[]){buf_str(&numbers), buf_str(&goal)}));
     buf_free(&numbers), buf_free(&goal);
 }
 

@@ -129,16 +129,16 @@ static void key(const void *state, buf *out)
 static void prompt(const void *state, enum task_lang lang, task_draw *d, buf *out)
 {
     static const char *const EN[] = {
-        "Knights always tell the truth, knaves always lie.%\nWho is what? Answer for everyone: name: "
+        "Knights always tell the truth, knaves always lie.#\nWho is what? Answer for everyone: name: "
         "knight or name: knave.",
-        "On an island everyone is a knight (always truthful) or a knave (always lying).%\nGive each "
+        "On an island everyone is a knight (always truthful) or a knave (always lying).#\nGive each "
         "person's role as \"name: knight\" or \"name: knave\".",
-        "Each person is a knight, who only says true things, or a knave, who only says false things.%\n"
+        "Each person is a knight, who only says true things, or a knave, who only says false things.#\n"
         "Find out what each one is (name: role, ...).",
     };
     static const char *const ZH[] = {
-        "骑士（knight）总说真话，无赖（knave）总说假话。%\n谁是什么？对每个人写“名字: knight”或“名字: knave”。",
-        "岛上每个人要么是骑士（knight，只说真话），要么是无赖（knave，只说假话）。%\n写出每个人的身份，形式为“名字: "
+        "骑士（knight）总说真话，无赖（knave）总说假话。#\n谁是什么？对每个人写“名字: knight”或“名字: knave”。",
+        "岛上每个人要么是骑士（knight，只说真话），要么是无赖（knave，只说假话）。#\n写出每个人的身份，形式为“名字: "
         "knight”或“名字: knave”。",
     };
     const knights *k = state;
@@ -150,7 +150,7 @@ static void prompt(const void *state, enum task_lang lang, task_draw *d, buf *ou
         put_claim(k, i, k->claims[i] - 1, lang, &said);
         task_text(&said, lang == TASK_ZH ? "。" : ".");
     }
-    task_fill(out, task_phrase(d, lang, EN, ZH), (const str[]){buf_str(&said)});
+    task_ask(out, lang, d, EN, ZH, ((const str[]){buf_str(&said)}));
     buf_free(&said);
 }
 

@@ -19,14 +19,14 @@ typedef struct lists {
     } function[FUNCTIONS];
 } lists;
 
-/* In the question, in the trace; % is k. */
+/* In the question, in the trace; # is k. */
 static const char *const NAMES[OPS][2][2] = {
     {{"reverse the list", "reverse"}, {"反转列表", "反转"}},
-    {{"move the first % to the end", "rotate %"}, {"把前 % 个移到末尾", "轮转%"}},
-    {{"drop the first %", "drop %"}, {"去掉前 % 个", "去掉%"}},
-    {{"keep the first %", "take %"}, {"只留前 % 个", "取%"}},
-    {{"add % to each", "+%"}, {"每个加 %", "+%"}},
-    {{"multiply each by %", "*%"}, {"每个乘以 %", "*%"}},
+    {{"move the first # to the end", "rotate #"}, {"把前 # 个移到末尾", "轮转#"}},
+    {{"drop the first #", "drop #"}, {"去掉前 # 个", "去掉#"}},
+    {{"keep the first #", "take #"}, {"只留前 # 个", "取#"}},
+    {{"add # to each", "+#"}, {"每个加 #", "+#"}},
+    {{"multiply each by #", "*#"}, {"每个乘以 #", "*#"}},
     {{"keep the even numbers", "evens"}, {"只留偶数", "偶数"}},
     {{"keep the odd numbers", "odds"}, {"只留奇数", "奇数"}},
     {{"keep only the first of equal numbers", "unique"}, {"相同的数只留第一个", "去重"}},
@@ -37,9 +37,8 @@ static const char *const NAMES[OPS][2][2] = {
 
 static void put_function(struct function f, enum task_lang lang, bool brief, buf *out)
 {
-    char digits[12];
-    int n = snprintf(digits, sizeof digits, "%d", (int)f.k);
-    task_fill(out, NAMES[f.op][lang == TASK_ZH][brief], &(str){digits, (size_t)n});
+    task_digits digits;
+    task_fill(out, NAMES[f.op][lang == TASK_ZH][brief], (const str[]){task_number(&digits, f.k)});
 }
 
 static bool seen(const list *l, int32_t v)
@@ -122,11 +121,11 @@ static void key(const void *state, buf *out)
 
 static void prompt(const void *state, enum task_lang lang, task_draw *d, buf *out)
 {
-    static const char *const EN[] = {"Start with the list %. In this order: %. What is the list then?",
-                                     "List: %. Steps: %. Give the final list.",
-                                     "Take the list % and do the following: %. Write the result."};
-    static const char *const ZH[] = {"从列表 % 开始，依次：%。最后的列表是什么？", "列表：%。步骤：%。写出最后的列表。",
-                                     "对列表 % 依次做：%。给出结果。"};
+    static const char *const EN[] = {"Start with the list #. In this order: #. What is the list then?",
+                                     "List: #. Steps: #. Give the final list.",
+                                     "Take the list # and do the following: #. Write the result."};
+    static const char *const ZH[] = {"从列表 # 开始，依次：#。最后的列表是什么？", "列表：#。步骤：#。写出最后的列表。",
+                                     "对列表 # 依次做：#。给出结果。"};
     const lists *s = state;
     buf start = {0}, steps = {0};
     task_numbers(&start, s->start.v, s->start.n);
@@ -134,7 +133,7 @@ static void prompt(const void *state, enum task_lang lang, task_draw *d, buf *ou
         if (i) task_text(&steps, lang == TASK_ZH ? "；" : "; ");
         put_function(s->function[i], lang, false, &steps);
     }
-    task_fill(out, task_phrase(d, lang, EN, ZH), (const str[]){buf_str(&start), buf_str(&steps)});
+    task_ask(out, lang, d, EN, ZH, ((const str[]){buf_str(&start), buf_str(&steps)}));
     buf_free(&start), buf_free(&steps);
 }
 

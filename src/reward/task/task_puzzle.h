@@ -9,9 +9,6 @@
 
 #include "reward/task/task_int.h"
 
-/* A random phrasing of the language. */
-#define task_phrase(d, lang, en, zh) ((lang) == TASK_ZH ? task_pick(d, zh) : task_pick(d, en))
-
 void task_shuffle(task_draw *d, uint8_t *v, int n);
 /* "3 1 2" */
 void task_numbers(buf *out, const int32_t *v, int n);

@@ -150,15 +150,15 @@ static void key(const void *state, buf *out)
 static void prompt(const void *state, enum task_lang lang, task_draw *d, buf *out)
 {
     static const char *const EN[] = {
-        "Find values (1 or 0) of % that make this true, or answer unsat: %",
-        "Variables %; ~ is not, | is or, & is and. Give an assignment such as \"x1=1 x2=0\" that satisfies "
-        "% or say unsat.",
-        "Is there an assignment of % that satisfies %? Give one (x1=1 x2=0 ...), else answer unsat.",
+        "Find values (1 or 0) of # that make this true, or answer unsat: #",
+        "Variables #; ~ is not, | is or, & is and. Give an assignment such as \"x1=1 x2=0\" that satisfies "
+        "# or say unsat.",
+        "Is there an assignment of # that satisfies #? Give one (x1=1 x2=0 ...), else answer unsat.",
     };
     static const char *const ZH[] = {
-        "求 % 的取值（1 或 0）使下式为真，无解则答 unsat：%",
-        "变量 %；~ 非，| 或，& 且。写出使 % 成立的赋值（如 x1=1 x2=0），不可满足就答 unsat。",
-        "% 有没有取值满足 %？有就写出（x1=1 x2=0 …），没有答 unsat。",
+        "求 # 的取值（1 或 0）使下式为真，无解则答 unsat：#",
+        "变量 #；~ 非，| 或，& 且。写出使 # 成立的赋值（如 x1=1 x2=0），不可满足就答 unsat。",
+        "# 有没有取值满足 #？有就写出（x1=1 x2=0 …），没有答 unsat。",
     };
     const sat *f = state;
     buf names = {0}, formula = {0};
@@ -168,7 +168,7 @@ static void prompt(const void *state, enum task_lang lang, task_draw *d, buf *ou
         put_clause(f->clause[i], " | ", &formula);
         buf_add_char(&formula, ')');
     }
-    task_fill(out, task_phrase(d, lang, EN, ZH), (const str[]){buf_str(&names), buf_str(&formula)});
+    task_ask(out, lang, d, EN, ZH, ((const str[]){buf_str(&names), buf_str(&formula)}));
     buf_free(&names), buf_free(&formula);
 }
 

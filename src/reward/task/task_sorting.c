@@ -62,9 +62,9 @@ static void key(const void *state, buf *out)
 
 static void prompt(const void *state, enum task_lang lang, task_draw *d, buf *out)
 {
-    static const char *const EN[] = {"Sort % %.", "Numbers: %. List them %.",
-                                     "Here are some numbers: %. Arrange them %."};
-    static const char *const ZH[] = {"把 % %。", "数字：%。%。", "给定 %，请%。"};
+    static const char *const EN[] = {"Sort # #.", "Numbers: #. List them #.",
+                                     "Here are some numbers: #. Arrange them #."};
+    static const char *const ZH[] = {"把 # #。", "数字：#。#。", "给定 #，请#。"};
     static const char *const HOW[][2] = {
         {"in ascending order", "从小到大排列"},
         {"in descending order", "从大到小排列"},
@@ -75,8 +75,7 @@ static void prompt(const void *state, enum task_lang lang, task_draw *d, buf *ou
     const sorting *s = state;
     buf list = {0};
     task_numbers(&list, s->v, s->n);
-    task_fill(out, task_phrase(d, lang, EN, ZH),
-              (const str[]){buf_str(&list), str_of(HOW[s->order][lang == TASK_ZH])});
+    task_ask(out, lang, d, EN, ZH, ((const str[]){buf_str(&list), str_of(HOW[s->order][lang == TASK_ZH])}));
     buf_free(&list);
 }
 

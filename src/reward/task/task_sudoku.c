@@ -136,18 +136,18 @@ static void prompt(const void *state, enum task_lang lang, task_draw *d, buf *ou
 {
     static const char *const EN[] = {
         "Fill the 4x4 sudoku: each row, column and 2x2 box has 1 to 4 once. Dots are empty. Give the four "
-        "rows.\n%",
-        "Solve this 4x4 sudoku (1-4 once in each row, column and 2x2 box) and write the filled rows:\n%",
-        "4x4 sudoku, dots are to be filled with 1 to 4:\n%\nWrite the whole grid.",
+        "rows.\n#",
+        "Solve this 4x4 sudoku (1-4 once in each row, column and 2x2 box) and write the filled rows:\n#",
+        "4x4 sudoku, dots are to be filled with 1 to 4:\n#\nWrite the whole grid.",
     };
     static const char *const ZH[] = {
-        "填完 4x4 数独：每行、每列、每个 2x2 宫都恰有 1 到 4。点表示空格。写出四行。\n%",
-        "解这个 4x4 数独（每行、每列、每个 2x2 宫含 1 到 4 各一次），写出填好的各行：\n%",
-        "4x4 数独，把点换成 1 到 4：\n%\n写出整个方格。",
+        "填完 4x4 数独：每行、每列、每个 2x2 宫都恰有 1 到 4。点表示空格。写出四行。\n#",
+        "解这个 4x4 数独（每行、每列、每个 2x2 宫含 1 到 4 各一次），写出填好的各行：\n#",
+        "4x4 数独，把点换成 1 到 4：\n#\n写出整个方格。",
     };
     buf grid = {0};
     put_grid(((const sudoku *)state)->given, "\n", &grid);
-    task_fill(out, task_phrase(d, lang, EN, ZH), (const str[]){buf_str(&grid)});
+    task_ask(out, lang, d, EN, ZH, ((const str[]){buf_str(&grid)}));
     buf_free(&grid);
 }
 
