@@ -51,12 +51,12 @@ static int learn_name(scan *s, struct people *p)
 {
     const char *start = s->p;
     while (s->p < s->end) {
+        bool word = word_byte(*s->p);
+        do s->p++;
+        while (word && s->p < s->end && word_byte(*s->p));
         scan next = *s;
         scan_separators(&next);
         if (next.p > s->p || scan_any(&next, ROLES) >= 0 || scan_any(&next, FILLERS) >= 0) break;
-        if (!word_byte(*s->p)) s->p++;
-        else
-            while (s->p < s->end && word_byte(*s->p)) s->p++;
     }
     size_t n = (size_t)(s->p - start);
     if (n == 0 || n > NAME_BYTES || p->n == PEOPLE) return -1;
@@ -100,7 +100,8 @@ static bool read_roles(struct roles *r, struct people *p, bool learn, str text)
                 role = -1;
                 continue;
             }
-            if (scan_any(&s, FILLERS) >= 0) continue;
+            bool capital = *s.p >= 'A' && *s.p <= 'Z'; /* a name not heard before, not the article */
+            if (!(learn && capital) && scan_any(&s, FILLERS) >= 0) continue;
             if (!learn || (name = learn_name(&s, p)) < 0) return false;
         }
         first = false;

@@ -35,14 +35,16 @@ static unsigned taken(const graph *g, const struct coloring *c, int node)
     return t & ~1u;
 }
 
-/* The node to colour next: the one with the fewest colours left (Brelaz, 1979), or just the next. */
-static int choose(const graph *g, const struct coloring *c, bool in_order)
+/* The node to colour next: the one with the fewest colours left (Brelaz, 1979); or, less cleverly, with
+ * the most neighbours coloured, which leads into more dead ends. */
+static int choose(const graph *g, const struct coloring *c, bool naive)
 {
     int best = -1, most = -1;
     for (int v = 0; v < g->n; v++) {
         if (c->of[v]) continue;
-        if (in_order) return v;
-        int n = __builtin_popcount(taken(g, c, v)) * NODES + __builtin_popcount(g->beside[v]);
+        int n = 0, degree = __builtin_popcount(g->beside[v]);
+        for (unsigned m = g->beside[v]; m; m &= m - 1) n += c->of[__builtin_ctz(m)] != 0;
+        if (!naive) n = __builtin_popcount(taken(g, c, v)) * NODES + degree;
         if (n > most) most = n, best = v;
     }
     return best;

@@ -262,15 +262,36 @@ static unsigned by_cases(const knights *k, task_tale *t)
     return way;
 }
 
-/* Roles in the order of the people, knight first, back at the first statement that cannot fit. */
-static bool by_search(const knights *k, task_tale *t, int person, uint64_t ways, unsigned *way)
+/* Statements of which each alone rules the ways out. */
+static unsigned alone_against(const knights *k, uint64_t ways)
 {
-    if (person == k->n) return true;
+    unsigned set = 0;
+    for (int i = 0; i < k->n; i++)
+        if (!(ways & k->fits[i])) set |= 1u << i;
+    return set;
+}
+
+/* The person with the fewest roles that no statement alone rules out; -1: all are known. */
+static int choose(const knights *k, uint64_t ways, unsigned known)
+{
+    int best = -1, fewest = 3;
+    for (int i = 0; i < k->n; i++) {
+        if (known >> i & 1) continue;
+        int roles = !alone_against(k, ways & ways_with(k, i, true)) +
+                    !alone_against(k, ways & ways_with(k, i, false));
+        if (roles < fewest) fewest = roles, best = i;
+    }
+    return best;
+}
+
+/* Takes a role, knight first, until a statement cannot fit, and then goes back. */
+static bool by_search(const knights *k, task_tale *t, uint64_t ways, unsigned known, unsigned *way)
+{
+    int person = choose(k, ways, known);
+    if (person < 0) return true;
     for (int knight = 1; knight >= 0; knight--) {
         uint64_t left = ways & ways_with(k, person, knight);
-        unsigned against = 0;
-        for (int i = 0; i < k->n; i++)
-            if (!(left & k->fits[i])) against |= 1u << i;
+        unsigned against = alone_against(k, left);
         put_role(k, t, person, knight);
         if (against && !task_slips(t)) {
             put_conflict(k, t, against & (0 - against));
@@ -279,7 +300,7 @@ static bool by_search(const knights *k, task_tale *t, int person, uint64_t ways,
         }
         buf_add_char(t->out, '\n');
         *way = (*way & ~(1u << person)) | (unsigned)knight << person;
-        if (by_search(k, t, person + 1, left, way)) return true;
+        if (by_search(k, t, left, known | 1u << person, way)) return true;
         put_role(k, t, person, knight);
         task_no(t);
     }
@@ -291,7 +312,7 @@ static void trace(const void *state, task_tale *t)
     const knights *k = state;
     unsigned way = 0;
     if (t->o->style == TASK_BACKTRACKING) {
-        if (!by_search(k, t, 0, k->all, &way)) way = k->solution;
+        if (!by_search(k, t, k->all, 0, &way)) way = k->solution;
         task_say(t, "so", "所以");
         for (int i = 0; i < k->n; i++) {
             if (task_slips(t)) way ^= 1u << i;

@@ -113,7 +113,7 @@ static void select_each(const sorting *s, task_tale *t, bool last, int32_t *out)
             task_put(t->out, left[other]);
             task_no(t);
         }
-        if (other < n && t->o->style != TASK_VERIFICATION && task_slips(t)) best = other;
+        if (other < n && task_slips(t)) best = other;
         int32_t v = left[best];
         memmove(left + best, left + best + 1, (size_t)(n - best - 1) * sizeof *left);
         out[last ? n - 1 : s->n - n] = v;
@@ -133,15 +133,17 @@ static int group_of(const sorting *s, int32_t v)
     return s->most < 10 ? v / 5 : s->most < 100 ? v / 10 : v / 100;
 }
 
-/* One line for each group with its numbers in order: "4: 41 47". A slip loses a number. */
+/* One line for each group with its numbers in order: "4: 41 47". A slip loses a number, unless they are
+ * compared afterwards. */
 static int in_groups(const sorting *s, task_tale *t, int32_t *out)
 {
     enum { GROUPS = 28 };
+    bool checks = t->o->style == TASK_VERIFICATION;
     int n = 0;
     for (int i = 0; i < GROUPS; i++) {
         int g = s->order == DESCENDING ? GROUPS - 1 - i : i, start = n;
         for (int j = 0; j < s->n; j++)
-            if (group_of(s, s->v[j]) == g && !task_slips(t)) out[n++] = s->v[j];
+            if (group_of(s, s->v[j]) == g && (checks || !task_slips(t))) out[n++] = s->v[j];
         if (n == start) continue;
         sort(s, out + start, n - start);
         task_put(t->out, g);
@@ -159,7 +161,7 @@ static void trace(const void *state, task_tale *t)
     int n = s.n;
     for (int i = 0; i < s.n; i++) s.v[i] = (int32_t)task_read(t, s.v[i], 0, s.most);
     put_keys(&s, t);
-    if (t->o->style == TASK_SUBGOALS) n = in_groups(&s, t, out);
+    if (t->o->style == TASK_SUBGOALS || t->o->style == TASK_VERIFICATION) n = in_groups(&s, t, out);
     else select_each(&s, t, t->o->style == TASK_BACKWARD, out);
     if (t->o->style == TASK_VERIFICATION) {
         task_say(t, "check: ", "检查：");
