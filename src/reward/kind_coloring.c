@@ -10,8 +10,8 @@ struct graph {
     uint32_t beside[NODES]; /* bit b of beside[a]: an edge joins a and b */
 };
 
-static const char *const NONE[] = {"none", "no coloring", "no colouring", "impossible", "无", "无解", "不可能",
-                                   NULL};
+static const char *const NONE[] = {"none", "no coloring", "no colouring", "impossible",
+                                   "无",   "无解",        "不可能",       NULL};
 static const char *const EQUALS[] = {"=", ":", "：", "＝", "-", NULL};
 
 /* color[node] from 1, 0 for none given; 1 for a colouring, 0 for "none", -1 for neither. */
@@ -57,8 +57,8 @@ static bool read_graph(struct graph *g, const json_t *puzzle)
 
 enum outcome { IMPOSSIBLE, FOUND, GAVE_UP };
 
-/* Colours the node with the fewest colours left first (Brelaz, 1979); of the colours not used yet one
- * is as good as another. */
+/* Colours the node with the fewest colours left first (Brelaz, 1979); of the colours not used yet
+ * one is as good as another. */
 static enum outcome solve(const struct graph *g, int8_t *color, int used, int64_t *steps)
 {
     int best = -1, fewest = COLORS + 1;

@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: MIT
  *
  * expression = term {(+|-) term}; term = factor {(*|/) factor}; factor = integer | ( expression ).
- * No signs, powers, decimals or implied products. Values are exact fractions. "= target" may follow. */
+ * No signs, powers, decimals or implied products. Values are exact fractions. "= target" may
+ * follow. */
 #include "reward/scan.h"
 
 #include <stdlib.h>
@@ -139,9 +140,10 @@ bool kind_countdown(const reward_question *q, str answer, const char **reason)
     struct reading given, got;
     ratio target = {0, 1}, value;
     if (q->puzzle) {
-        given.n = puzzle_ints(json_object_get(q->puzzle, "numbers"), 0, NUMBER_MAX, given.used, NUMBERS);
-        if (given.n == 0 || !puzzle_int(json_object_get(q->puzzle, "target"), -TARGET_MAX, TARGET_MAX,
-                                        &target.num))
+        given.n =
+            puzzle_ints(json_object_get(q->puzzle, "numbers"), 0, NUMBER_MAX, given.used, NUMBERS);
+        if (given.n == 0 ||
+            !puzzle_int(json_object_get(q->puzzle, "target"), -TARGET_MAX, TARGET_MAX, &target.num))
             return scan_no(reason, reward_bad_puzzle);
         qsort(given.used, given.n, sizeof *given.used, by_value);
     } else if (!read_answer(&given, q->gold, &target)) {

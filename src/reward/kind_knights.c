@@ -3,10 +3,11 @@
  * SPDX-License-Identifier: MIT
  *
  * Puzzle: {"names":["Ann","Bob"],"statements":[S,S]}, one S a name, in order: ["knight","Bob"],
- * ["knave","Ann"], ["same","Ann","Bob"], ["differ","Ann","Bob"], ["not",S], ["and",S,S], ["or",S,S],
+ * ["knave","Ann"], ["same","Ann","Bob"], ["differ","Ann","Bob"], ["not",S], ["and",S,S],
+ * ["or",S,S],
  * ["if",S,S], ["iff",S,S].
- * Answers: "Ann is a knight, Bob is a knave", "Ann: knight; Bob: knave", "Knights: Ann. Knaves: Bob",
- * "Ann是骑士，Bob是无赖". Any other word makes it no answer. */
+ * Answers: "Ann is a knight, Bob is a knave", "Ann: knight; Bob: knave", "Knights: Ann. Knaves:
+ * Bob", "Ann是骑士，Bob是无赖". Any other word makes it no answer. */
 #include "reward/scan.h"
 
 enum { PEOPLE = 16, NAME_BYTES = 32, DEPTH = 16, STATEMENT_NODES = 1024 };
@@ -21,9 +22,10 @@ struct roles {
 };
 
 /* Even places are knights, odd ones knaves. */
-static const char *const ROLES[] = {"knight", "knave", "knights", "knaves", "骑士", "无赖", "骑士", "骗子", NULL};
-static const char *const FILLERS[] = {"is", "are", "and", "a", "an", "=", ":", ".", "-", "->", "(", ")",
-                                      "是", "为", "都", "：", "。", "和", NULL};
+static const char *const ROLES[] = {"knight", "knave", "knights", "knaves", "骑士",
+                                    "无赖",   "骑士",  "骗子",    NULL};
+static const char *const FILLERS[] = {"is", "are", "and", "a",  "an", "=",  ":",  ".",  "-", "->",
+                                      "(",  ")",   "是",  "为", "都", "：", "。", "和", NULL};
 static const char *const NOBODY[] = {"none", "nobody", "无", NULL};
 
 static bool word_byte(char c)
@@ -39,7 +41,8 @@ static int take_name(scan *s, const struct people *p)
     for (size_t i = 0; i < p->n; i++) {
         str name = p->name[i];
         if ((size_t)(s->end - s->p) < name.n || memcmp(s->p, name.p, name.n) != 0) continue;
-        bool whole = !word_byte(name.p[name.n - 1]) || s->p + name.n == s->end || !word_byte(s->p[name.n]);
+        bool whole =
+            !word_byte(name.p[name.n - 1]) || s->p + name.n == s->end || !word_byte(s->p[name.n]);
         if (whole && name.n > longest) longest = name.n, best = (int)i;
     }
     s->p += longest;
@@ -64,8 +67,8 @@ static int learn_name(scan *s, struct people *p)
     return (int)p->n++;
 }
 
-/* Reads "name [name...] role ..." or "role name [name...] ..."; every name at most once. With `learn`
- * the names are taken from the text. */
+/* Reads "name [name...] role ..." or "role name [name...] ..."; every name at most once. With
+ * `learn` the names are taken from the text. */
 static bool read_roles(struct roles *r, struct people *p, bool learn, str text)
 {
     scan s;
@@ -100,7 +103,8 @@ static bool read_roles(struct roles *r, struct people *p, bool learn, str text)
                 role = -1;
                 continue;
             }
-            bool capital = *s.p >= 'A' && *s.p <= 'Z'; /* a name not heard before, not the article */
+            bool capital =
+                *s.p >= 'A' && *s.p <= 'Z'; /* a name not heard before, not the article */
             if (!(learn && capital) && scan_any(&s, FILLERS) >= 0) continue;
             if (!learn || (name = learn_name(&s, p)) < 0) return false;
         }
@@ -150,7 +154,8 @@ static bool is_knight(const struct hearing *h, size_t person) { return h->knight
 static bool hear(struct hearing *h, const json_t *s, int depth, bool *truth)
 {
     enum { KNIGHT, KNAVE, SAME, DIFFER, NOT, AND, OR, IF, IFF };
-    static const char *const OPS[] = {"knight", "knave", "same", "differ", "not", "and", "or", "if", "iff"};
+    static const char *const OPS[] = {"knight", "knave", "same", "differ", "not",
+                                      "and",    "or",    "if",   "iff"};
     str word = json_str(json_array_get(s, 0));
     size_t op = 0, parts = json_array_size(s), x, y;
     while (op < COUNT_OF(OPS) && !str_eq(word, str_of(OPS[op]))) op++;
@@ -174,7 +179,8 @@ static bool same_roles(const struct people *p, struct roles known, str answer)
 {
     struct people same = *p;
     struct roles r;
-    return read_roles(&r, &same, false, answer) && r.known == known.known && r.knight == known.knight;
+    return read_roles(&r, &same, false, answer) && r.known == known.known &&
+           r.knight == known.knight;
 }
 
 bool kind_knights(const reward_question *q, str answer, const char **reason)
@@ -182,7 +188,8 @@ bool kind_knights(const reward_question *q, str answer, const char **reason)
     struct people p = {0};
     struct roles r;
     if (!q->puzzle) {
-        if (!read_roles(&r, &p, true, q->gold)) return scan_no(reason, "the known answer names no roles");
+        if (!read_roles(&r, &p, true, q->gold))
+            return scan_no(reason, "the known answer names no roles");
         bool same = same_roles(&p, r, answer);
         *reason = same ? "the same roles" : "not the known roles";
         return same;
@@ -194,7 +201,8 @@ bool kind_knights(const reward_question *q, str answer, const char **reason)
     struct hearing h = {&p, r.knight, 0};
     for (size_t i = 0; i < p.n; i++) {
         bool truth;
-        if (!hear(&h, json_array_get(statements, i), 0, &truth)) return scan_no(reason, reward_bad_puzzle);
+        if (!hear(&h, json_array_get(statements, i), 0, &truth))
+            return scan_no(reason, reward_bad_puzzle);
         consistent = consistent && truth == is_knight(&h, i);
     }
     if (!read) return scan_no(reason, "not names with roles alone");

@@ -2,7 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "reward/scan.h"
 
-/* ---- list: integers in order, "[3, -1, 2]", "3 -1 2", "{3; -1; 2}" -------------------------------- */
+/* ---- list: integers in order, "[3, -1, 2]", "3 -1 2", "{3; -1; 2}" --------------------------- */
 
 static const char *const OPEN[] = {"[", "(", "{", "\\{", "（", "【", "\\left[", NULL};
 static const char *const CLOSE[] = {"]", ")", "}", "\\}", "）", "】", "\\right]", NULL};
@@ -60,12 +60,32 @@ bool kind_list(const reward_question *q, str answer, const char **reason)
     return true;
 }
 
-/* ---- boolean ---------------------------------------------------------------------------------------- */
+/* ---- boolean --------------------------------------------------------------------------------- */
 
 /* Even places are true, odd ones false. */
-static const char *const TRUTH[] = {"true", "false", "t", "f", "1", "0", "yes", "no", "真", "假",
-                                    "对", "错", "是", "否", "\\text{true}", "\\text{false}", "⊤", "⊥",
-                                    "\\top", "\\bot", "成立", "不成立", NULL};
+static const char *const TRUTH[] = {"true",
+                                    "false",
+                                    "t",
+                                    "f",
+                                    "1",
+                                    "0",
+                                    "yes",
+                                    "no",
+                                    "真",
+                                    "假",
+                                    "对",
+                                    "错",
+                                    "是",
+                                    "否",
+                                    "\\text{true}",
+                                    "\\text{false}",
+                                    "⊤",
+                                    "⊥",
+                                    "\\top",
+                                    "\\bot",
+                                    "成立",
+                                    "不成立",
+                                    NULL};
 
 static bool truth(str text, bool *out)
 {
@@ -79,7 +99,8 @@ static bool truth(str text, bool *out)
 bool kind_boolean(const reward_question *q, str answer, const char **reason)
 {
     bool known, got;
-    if (!truth(q->gold, &known)) return scan_no(reason, "the known answer is neither true nor false");
+    if (!truth(q->gold, &known))
+        return scan_no(reason, "the known answer is neither true nor false");
     if (!truth(answer, &got)) return scan_no(reason, "not one word for true or false");
     if (known != got) return scan_no(reason, "the other truth value");
     *reason = "the same truth value";

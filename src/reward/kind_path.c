@@ -5,10 +5,10 @@
 
 enum { SIDE = 64, CELLS = SIDE * SIDE, NO_PATH = -1, NO_ANSWER = -2 };
 
-static const char *const WORDS[] = {"up", "down", "left", "right", "u", "d", "l", "r", "↑", "↓", "←",
-                                    "→", "上", "下", "左", "右", NULL};
-static const char *const NONE[] = {"none", "no path", "unreachable", "无", "无解", "无路", "没有", "无法到达",
-                                   "不可达", NULL};
+static const char *const WORDS[] = {"up", "down", "left", "right", "u",  "d",  "l",  "r", "↑",
+                                    "↓",  "←",    "→",    "上",    "下", "左", "右", NULL};
+static const char *const NONE[] = {"none", "no path", "unreachable", "无",     "无解",
+                                   "无路", "没有",    "无法到达",    "不可达", NULL};
 static const char *const BETWEEN[] = {"->", "-", "[", "]", "\"", "'", NULL};
 
 /* Takes one move; letters may stand together ("RRD"), words need an end. */
@@ -63,7 +63,10 @@ static bool read_maze(struct maze *m, const json_t *puzzle)
 static size_t step(const struct maze *m, size_t at, int move)
 {
     size_t r = at / SIDE, c = at % SIDE;
-    if (move == 0 ? r == 0 : move == 1 ? r + 1 == m->rows : move == 2 ? c == 0 : c + 1 == m->columns)
+    if (move == 0   ? r == 0
+        : move == 1 ? r + 1 == m->rows
+        : move == 2 ? c == 0
+                    : c + 1 == m->columns)
         return SIZE_MAX;
     size_t to = move == 0 ? at - SIDE : move == 1 ? at + SIDE : move == 2 ? at - 1 : at + 1;
     return m->cell[to] == '#' ? SIZE_MAX : to;

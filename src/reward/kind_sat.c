@@ -34,7 +34,8 @@ static bool read_variable(scan *s, unsigned *v)
     if (!scan_take(s, "x") && !scan_take(s, "X")) return false;
     bool brace = scan_take(s, "_{");
     if (!brace) scan_take(s, "_");
-    if (!scan_number(s, VARIABLES, &number) || number == 0 || (brace && !scan_take(s, "}"))) return false;
+    if (!scan_number(s, VARIABLES, &number) || number == 0 || (brace && !scan_take(s, "}")))
+        return false;
     *v = (unsigned)number - 1;
     return true;
 }
@@ -90,7 +91,8 @@ static bool read_formula(struct formula *f, const json_t *puzzle)
         return false;
     f->variables = UINT64_MAX >> (VARIABLES - variables);
     for (size_t i = 0; i < f->n; i++) {
-        size_t n = puzzle_ints(json_array_get(clauses, i), -variables, variables, literal, VARIABLES);
+        size_t n =
+            puzzle_ints(json_array_get(clauses, i), -variables, variables, literal, VARIABLES);
         f->clause[i] = (struct clause){0, 0};
         for (size_t j = 0; j < n; j++) {
             if (literal[j] == 0) return false;
@@ -102,12 +104,15 @@ static bool read_formula(struct formula *f, const json_t *puzzle)
     return true;
 }
 
-static bool satisfied(struct clause c, struct assignment a) { return (c.yes & a.yes) | (c.no & a.no); }
+static bool satisfied(struct clause c, struct assignment a)
+{
+    return (c.yes & a.yes) | (c.no & a.no);
+}
 
 enum outcome { CONFLICT, FOUND, GAVE_UP };
 
-/* Davis, Logemann, Loveland (1962): clauses with one free literal decide it; else try both values of a
- * variable of a shortest open clause. */
+/* Davis, Logemann, Loveland (1962): clauses with one free literal decide it; else try both values
+ * of a variable of a shortest open clause. */
 static enum outcome solve(const struct formula *f, struct assignment a, int64_t *steps)
 {
     for (bool more = true; more;) {
@@ -139,9 +144,11 @@ bool kind_sat(const reward_question *q, str answer, const char **reason)
     struct formula f;
     struct assignment a, known;
     if (q->puzzle && !read_formula(&f, q->puzzle)) return scan_no(reason, reward_bad_puzzle);
-    if (!read_assignment(&a, answer)) return scan_no(reason, "neither one assignment nor \"unsat\"");
+    if (!read_assignment(&a, answer))
+        return scan_no(reason, "neither one assignment nor \"unsat\"");
     if (!q->puzzle) {
-        if (!read_assignment(&known, q->gold)) return scan_no(reason, "the known answer is not an assignment");
+        if (!read_assignment(&known, q->gold))
+            return scan_no(reason, "the known answer is not an assignment");
         bool same = a.yes == known.yes && a.no == known.no;
         *reason = same ? "the same assignment" : "another assignment";
         return same;
@@ -154,7 +161,8 @@ bool kind_sat(const reward_question *q, str answer, const char **reason)
                                 : "too hard to decide";
         return o == CONFLICT;
     }
-    if ((a.yes | a.no) & ~f.variables) return scan_no(reason, "a variable that is not in the formula");
+    if ((a.yes | a.no) & ~f.variables)
+        return scan_no(reason, "a variable that is not in the formula");
     for (size_t i = 0; i < f.n; i++)
         if (!satisfied(f.clause[i], a)) return scan_no(reason, "a clause is not true");
     *reason = "all clauses are true";

@@ -8,8 +8,8 @@ enum { SIDE = 9 };
 /* The digits in reading order; how many, or 0 for a text that has anything but digits and lines. */
 static size_t read_digits(str text, char *cells)
 {
-    static const char *const LAYOUT[] = {"|", "-", "+", "[", "]", "\"", "&", "\\\\", "│", "─", "┼",
-                                         "/", NULL};
+    static const char *const LAYOUT[] = {"|",    "-", "+", "[", "]", "\"", "&",
+                                         "\\\\", "│", "─", "┼", "/", NULL};
     scan s;
     size_t n = 0;
     if (!scan_begin(&s, text)) return 0;
@@ -47,7 +47,8 @@ bool kind_sudoku(const reward_question *q, str answer, const char **reason)
     char given[SIDE * SIDE], got[SIDE * SIDE], known[SIDE * SIDE];
     size_t side = 0, columns = 0, n = read_digits(answer, got);
     if (q->puzzle) {
-        size_t rows = puzzle_rows(json_object_get(q->puzzle, "grid"), ".123456789", SIDE, given, &columns);
+        size_t rows =
+            puzzle_rows(json_object_get(q->puzzle, "grid"), ".123456789", SIDE, given, &columns);
         if (rows != columns || (rows != 4 && rows != 9)) return scan_no(reason, reward_bad_puzzle);
         side = rows;
     } else {

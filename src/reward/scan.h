@@ -26,16 +26,17 @@ void scan_separators(scan *s);
 bool scan_done(scan *s);
 /* Takes exactly these bytes. */
 bool scan_take(scan *s, const char *text);
-/* Takes the longest of the texts (ends with NULL) that is next; its index or -1. ASCII letters match
- * in either case, and a text that ends with one is taken only where no further letter follows. */
+/* Takes the longest of the texts (ends with NULL) that is next; its index or -1. ASCII letters
+ * match in either case, and a text that ends with one is taken only where no further letter
+ * follows. */
 int scan_any(scan *s, const char *const *texts);
 /* Takes all following digits as one number of at most `max`; no leading zeros. */
 bool scan_number(scan *s, int64_t max, int64_t *out);
 
-/* ---- puzzles ------------------------------------------------------------------------------------ */
+/* ---- puzzles --------------------------------------------------------------------------------- */
 
-/* An integer in [min, max]; an array of 1..cap of them, its length or 0; both are false for anything
- * else. */
+/* An integer in [min, max]; an array of 1..cap of them, its length or 0; both are false for
+ * anything else. */
 bool puzzle_int(const json_t *v, int64_t min, int64_t max, int64_t *out);
 size_t puzzle_ints(const json_t *v, int64_t min, int64_t max, int64_t *out, size_t cap);
 /* Rows of equal length out of the given bytes: how many, or 0. cells[row * side + column]; at most

@@ -45,7 +45,8 @@ static bool value_of(const boolean *f, struct operand o)
 static struct operand grow(boolean *f, task_draw *d, int leaves, int ops)
 {
     bool negated = task_below(d, 3) == 0;
-    if (leaves == 1) return (struct operand){(uint8_t)task_below(d, (uint64_t)f->variables), negated};
+    if (leaves == 1)
+        return (struct operand){(uint8_t)task_below(d, (uint64_t)f->variables), negated};
     int left = (int)task_between(d, 1, leaves - 1);
     struct part p = {.op = (uint8_t)task_below(d, (uint64_t)ops)};
     p.side[0] = grow(f, d, left, ops);
@@ -68,8 +69,9 @@ static bool sensitive(boolean *f)
 
 static bool draw(void *state, task_draw *d, int level)
 {
-    static const struct { int leaves, variables, ops; } LADDER[] = {{2, 2, 2}, {3, 3, 2}, {4, 3, 3},
-                                                                    {6, 4, 4}, {8, 4, 4}, {12, 5, 4}};
+    static const struct {
+        int leaves, variables, ops;
+    } LADDER[] = {{2, 2, 2}, {3, 3, 2}, {4, 3, 3}, {6, 4, 4}, {8, 4, 4}, {12, 5, 4}};
     boolean *f = state;
     f->variables = LADDER[level - 1].variables;
     bool want = task_below(d, 2); /* as many true as false, so that a guess is worth no more */
@@ -111,7 +113,8 @@ static void put_values(const boolean *f, buf *out)
 {
     for (int v = 0; v < f->variables; v++) {
         if (v) task_text(out, ", ");
-        buf_add_char(out, (char)('p' + v)), buf_add_char(out, '='), buf_add_char(out, f->value[v] ? 'T' : 'F');
+        buf_add_char(out, (char)('p' + v)), buf_add_char(out, '='),
+            buf_add_char(out, f->value[v] ? 'T' : 'F');
     }
 }
 
@@ -127,7 +130,8 @@ static void prompt(const void *state, enum task_lang lang, task_draw *d, buf *ou
 {
     static const char *const EN[] = {
         "# (& and, | or, ! not, ^ exclusive or, -> implies). Is # true or false?",
-        "Evaluate with #: #. Answer true or false. (& and, | or, ! not, ^ exclusive or, -> implies)",
+        "Evaluate with #: #. Answer true or false. (& and, | or, ! not, ^ exclusive or, -> "
+        "implies)",
         "Let #. What is #, true or false? Signs: & and, | or, ! not, ^ exclusive or, -> implies.",
     };
     static const char *const ZH[] = {
@@ -149,7 +153,7 @@ static void answer(const void *state, buf *out)
     task_text(out, part_value(f, f->parts - 1) ? "true" : "false");
 }
 
-/* ---- traces --------------------------------------------------------------------------------- */
+/* ---- traces ---------------------------------------------------------------------------------- */
 
 static void put_truth(buf *out, bool v) { buf_add_char(out, v ? 'T' : 'F'); }
 

@@ -35,8 +35,8 @@ static unsigned taken(const graph *g, const struct coloring *c, int node)
     return t & ~1u;
 }
 
-/* The node to colour next: the one with the fewest colours left (Brelaz, 1979); or, less cleverly, with
- * the most neighbours coloured, which leads into more dead ends. */
+/* The node to colour next: the one with the fewest colours left (Brelaz, 1979); or, less cleverly,
+ * with the most neighbours coloured, which leads into more dead ends. */
 static int choose(const graph *g, const struct coloring *c, bool naive)
 {
     int best = -1, most = -1;
@@ -71,7 +71,8 @@ static bool solve_without(const graph *g, int edge, struct coloring *c)
     graph rest = *g;
     int a = g->edge[edge][0], b = g->edge[edge][1];
     rest.edges--;
-    memmove(rest.edge + edge, rest.edge + edge + 1, (size_t)(rest.edges - edge) * sizeof *rest.edge);
+    memmove(rest.edge + edge, rest.edge + edge + 1,
+            (size_t)(rest.edges - edge) * sizeof *rest.edge);
     for (int i = 0; i < rest.edges; i++)
         for (int k = 0; k < 2; k++)
             if (rest.edge[i][k] == b) rest.edge[i][k] = (uint8_t)a;
@@ -82,13 +83,14 @@ static bool solve_without(const graph *g, int edge, struct coloring *c)
     return true;
 }
 
-/* ---- the problem -------------------------------------------------------------------------------- */
+/* ---- the problem ----------------------------------------------------------------------------- */
 
 static void draw_edges(graph *g, task_draw *d, int edges)
 {
     memset(g->beside, 0, sizeof g->beside);
     for (g->edges = 0; g->edges < edges;) {
-        uint8_t a = (uint8_t)task_below(d, (uint64_t)g->n), b = (uint8_t)task_below(d, (uint64_t)g->n);
+        uint8_t a = (uint8_t)task_below(d, (uint64_t)g->n),
+                b = (uint8_t)task_below(d, (uint64_t)g->n);
         if (a >= b || g->beside[a] >> b & 1) continue;
         g->beside[a] |= (uint16_t)(1u << b), g->beside[b] |= (uint16_t)(1u << a);
         g->edge[g->edges][0] = a, g->edge[g->edges++][1] = b;
@@ -106,8 +108,10 @@ static bool can_mislead(const graph *g)
 
 static bool draw(void *state, task_draw *d, int level)
 {
-    static const struct { int n, colors, least, most; } LADDER[] = {
-        {5, 2, 4, 6}, {5, 3, 6, 8}, {6, 3, 9, 11}, {7, 3, 11, 13}, {8, 3, 13, 16}, {10, 3, 18, EDGES}};
+    static const struct {
+        int n, colors, least, most;
+    } LADDER[] = {{5, 2, 4, 6},   {5, 3, 6, 8},   {6, 3, 9, 11},
+                  {7, 3, 11, 13}, {8, 3, 13, 16}, {10, 3, 18, EDGES}};
     graph *g = state;
     g->n = LADDER[level - 1].n, g->colors = LADDER[level - 1].colors;
     g->colorable = task_below(d, 2);
@@ -139,14 +143,17 @@ static void key(const void *state, buf *out)
 static void prompt(const void *state, enum task_lang lang, task_draw *d, buf *out)
 {
     static const char *const EN[] = {
-        "Colour the nodes A-# with colours 1-# so that no edge joins two nodes of one colour. Edges: #. "
+        "Colour the nodes A-# with colours 1-# so that no edge joins two nodes of one colour. "
+        "Edges: #. "
         "Answer like A=1 B=2, or none if it cannot be done.",
-        "Graph with nodes A-#, colours 1-#, edges #. Give a colour for each node (A=1 B=2 ...), different "
+        "Graph with nodes A-#, colours 1-#, edges #. Give a colour for each node (A=1 B=2 ...), "
+        "different "
         "at both ends of every edge, or answer none.",
     };
     static const char *const ZH[] = {
         "给节点 A-# 涂颜色 1-#，每条边两端颜色不同。边：#。答案形如 A=1 B=2，做不到就答 none。",
-        "图的节点为 A-#，颜色 1-#，边 #。写出每个节点的颜色（A=1 B=2 …），相邻节点颜色不同；不可能则答 none。",
+        "图的节点为 A-#，颜色 1-#，边 #。写出每个节点的颜色（A=1 B=2 "
+        "…），相邻节点颜色不同；不可能则答 none。",
     };
     const graph *g = state;
     buf edges = {0};
@@ -188,7 +195,7 @@ static void puzzle(const void *state, json_writer *w)
     json_close(w, '}');
 }
 
-/* ---- traces --------------------------------------------------------------------------------- */
+/* ---- traces ---------------------------------------------------------------------------------- */
 
 struct telling {
     task_tale *t;

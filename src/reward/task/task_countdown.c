@@ -30,8 +30,10 @@ static int32_t join(int32_t a, char op, int32_t b, int32_t most)
 
 static bool draw(void *state, task_draw *d, int level)
 {
-    static const struct { int n; int32_t most, target; } LADDER[] = {
-        {2, 9, 20}, {3, 9, 30}, {3, 20, 100}, {4, 20, 100}, {5, 50, 200}, {6, 99, 999}};
+    static const struct {
+        int n;
+        int32_t most, target;
+    } LADDER[] = {{2, 9, 20}, {3, 9, 30}, {3, 20, 100}, {4, 20, 100}, {5, 50, 200}, {6, 99, 999}};
     enum { INTERMEDIATE = 2000 };
     countdown *c = state;
     c->n = LADDER[level - 1].n;
@@ -102,8 +104,9 @@ static void put_value(const countdown *c, int v, buf *out);
 static void put_operand(const countdown *c, int v, char op, bool right, buf *out)
 {
     char inner = v < c->n ? 0 : c->step[v - c->n].op;
-    bool bracket = inner && ((loose(inner) && (!loose(op) || (right && op == '-'))) ||
-                             (!loose(inner) && right && (op == '/' || (op == '*' && inner == '/'))));
+    bool bracket =
+        inner && ((loose(inner) && (!loose(op) || (right && op == '-'))) ||
+                  (!loose(inner) && right && (op == '/' || (op == '*' && inner == '/'))));
     if (bracket) buf_add_char(out, '(');
     put_value(c, v, out);
     if (bracket) buf_add_char(out, ')');
@@ -140,7 +143,7 @@ static void puzzle(const void *state, json_writer *w)
     json_close(w, '}');
 }
 
-/* ---- traces --------------------------------------------------------------------------------- */
+/* ---- traces ---------------------------------------------------------------------------------- */
 
 static void put_join(buf *out, int32_t a, char op, int32_t b, int32_t v)
 {
@@ -168,8 +171,9 @@ static char other_op(const countdown *c, int i, task_draw *d, int32_t *v)
     return s.op;
 }
 
-/* The solution as the narrator sees it. In a check that agrees it is the target that was misread; else
- * one step claims the result of another operation, which makes its expression miss the target. */
+/* The solution as the narrator sees it. In a check that agrees it is the target that was misread;
+ * else one step claims the result of another operation, which makes its expression miss the target.
+ */
 static countdown flawed(const countdown *c, task_tale *t)
 {
     countdown told = *c;
@@ -211,7 +215,8 @@ static bool wrong_way(task_tale *t, const countdown *c, int32_t goal)
     int left = c->n;
     memcpy(v, c->value, sizeof *v * (size_t)c->n);
     for (; left > 2; left--) {
-        int i = (int)task_below(t->d, (uint64_t)left), j = (int)task_below(t->d, (uint64_t)left - 1);
+        int i = (int)task_below(t->d, (uint64_t)left),
+            j = (int)task_below(t->d, (uint64_t)left - 1);
         if (j >= i) j++;
         if (v[i] < v[j]) {
             int swap = i;
@@ -251,7 +256,8 @@ static void trace(const void *state, task_tale *t)
         for (int i = steps - 1; i >= 0; i--) {
             struct step s = c->step[i];
             task_put(t->out, c->value[c->n + i]), buf_add_char(t->out, '=');
-            task_put(t->out, c->value[s.a]), buf_add_char(t->out, s.op), task_put(t->out, c->value[s.b]);
+            task_put(t->out, c->value[s.a]), buf_add_char(t->out, s.op),
+                task_put(t->out, c->value[s.b]);
             for (int k = 0; k < 2; k++) {
                 int v = k ? s.b : s.a;
                 task_say(t, v < c->n ? ", have " : ", need ", v < c->n ? "，有 " : "，要 ");

@@ -24,10 +24,11 @@ typedef struct knights {
 
 static const char *const NAME[NAMES] = {"Ann", "Bob", "Cal", "Dee", "Eve", "Fay",
                                         "Gus", "Hal", "Ida", "Jon", "Kit", "Leo"};
-static const uint64_t IS_KNIGHT[PEOPLE] = {0xaaaaaaaaaaaaaaaa, 0xcccccccccccccccc, 0xf0f0f0f0f0f0f0f0,
-                                           0xff00ff00ff00ff00, 0xffff0000ffff0000, 0xffffffff00000000};
+static const uint64_t IS_KNIGHT[PEOPLE] = {0xaaaaaaaaaaaaaaaa, 0xcccccccccccccccc,
+                                           0xf0f0f0f0f0f0f0f0, 0xff00ff00ff00ff00,
+                                           0xffff0000ffff0000, 0xffffffff00000000};
 
-/* ---- statements -------------------------------------------------------------------------------- */
+/* ---- statements ------------------------------------------------------------------------------ */
 
 static uint64_t truth(const struct claim *c, int i)
 {
@@ -44,10 +45,10 @@ static uint64_t truth(const struct claim *c, int i)
     }
 }
 
-static int other_person(const knights *k, task_draw *d, int not)
+static int other_person(const knights *k, task_draw *d, int except)
 {
     int p = (int)task_below(d, (uint64_t)k->n - 1);
-    return p + (p >= not);
+    return p + (p >= except);
 }
 
 /* Adds a claim by `who`, not about themselves unless it is part of another; returns where. */
@@ -69,7 +70,9 @@ static uint8_t grow(knights *k, task_draw *d, int who, int depth, bool part)
 
 static bool draw(void *state, task_draw *d, int level)
 {
-    static const struct { int n, depth; } LADDER[] = {{2, 2}, {3, 1}, {3, 2}, {4, 2}, {5, 3}, {6, 3}};
+    static const struct {
+        int n, depth;
+    } LADDER[] = {{2, 2}, {3, 1}, {3, 2}, {4, 2}, {5, 3}, {6, 3}};
     knights *k = state;
     uint8_t names[NAMES];
     k->n = LADDER[level - 1].n;
@@ -92,14 +95,19 @@ static const char *name_of(const knights *k, int i) { return NAME[k->name[i]]; }
 /* "(Ann is a knight) or (Bob is a knave)"; brackets only around what is joined. */
 static void put_claim(const knights *k, int who, int i, enum task_lang lang, buf *out)
 {
-    static const char *const EN[][3] = {{"", " is a knight", ""},     {"", " is a knave", ""},
-                                        {"", " is the same kind as ", ""}, {"", " is a different kind than ", ""},
-                                        {"it is not true that ", "", ""}, {"", " and ", ""},
-                                        {"", " or ", ""},             {"if ", " then ", ""},
+    static const char *const EN[][3] = {{"", " is a knight", ""},
+                                        {"", " is a knave", ""},
+                                        {"", " is the same kind as ", ""},
+                                        {"", " is a different kind than ", ""},
+                                        {"it is not true that ", "", ""},
+                                        {"", " and ", ""},
+                                        {"", " or ", ""},
+                                        {"if ", " then ", ""},
                                         {"", " if and only if ", ""}};
-    static const char *const ZH[][3] = {{"", "是骑士", ""}, {"", "是无赖", ""}, {"", "与", "同类"},
-                                        {"", "与", "不同类"}, {"并非", "", ""}, {"", "且", ""},
-                                        {"", "或", ""}, {"如果", "那么", ""}, {"", "当且仅当", ""}};
+    static const char *const ZH[][3] = {
+        {"", "是骑士", ""},   {"", "是无赖", ""},   {"", "与", "同类"},
+        {"", "与", "不同类"}, {"并非", "", ""},     {"", "且", ""},
+        {"", "或", ""},       {"如果", "那么", ""}, {"", "当且仅当", ""}};
     const struct claim *c = &k->claim[who][i];
     const char *const *word = lang == TASK_ZH ? ZH[c->op] : EN[c->op];
     int parts = c->op == KNIGHT || c->op == KNAVE || c->op == NOT ? 1 : 2;
@@ -123,22 +131,28 @@ static void key(const void *state, buf *out)
 {
     knights k = *(const knights *)state;
     for (int i = 0; i < k.n; i++) k.name[i] = (uint8_t)i;
-    for (int i = 0; i < k.n; i++) put_claim(&k, i, k.claims[i] - 1, TASK_EN, out), buf_add_char(out, ';');
+    for (int i = 0; i < k.n; i++)
+        put_claim(&k, i, k.claims[i] - 1, TASK_EN, out), buf_add_char(out, ';');
 }
 
 static void prompt(const void *state, enum task_lang lang, task_draw *d, buf *out)
 {
     static const char *const EN[] = {
-        "Knights always tell the truth, knaves always lie.#\nWho is what? Answer for everyone: name: "
+        "Knights always tell the truth, knaves always lie.#\nWho is what? Answer for everyone: "
+        "name: "
         "knight or name: knave.",
-        "On an island everyone is a knight (always truthful) or a knave (always lying).#\nGive each "
+        "On an island everyone is a knight (always truthful) or a knave (always lying).#\nGive "
+        "each "
         "person's role as \"name: knight\" or \"name: knave\".",
-        "Each person is a knight, who only says true things, or a knave, who only says false things.#\n"
+        "Each person is a knight, who only says true things, or a knave, who only says false "
+        "things.#\n"
         "Find out what each one is (name: role, ...).",
     };
     static const char *const ZH[] = {
-        "骑士（knight）总说真话，无赖（knave）总说假话。#\n谁是什么？对每个人写“名字: knight”或“名字: knave”。",
-        "岛上每个人要么是骑士（knight，只说真话），要么是无赖（knave，只说假话）。#\n写出每个人的身份，形式为“名字: "
+        "骑士（knight）总说真话，无赖（knave）总说假话。#\n谁是什么？对每个人写“名字: "
+        "knight”或“名字: knave”。",
+        "岛上每个人要么是骑士（knight，只说真话），要么是无赖（knave，只说假话）。#"
+        "\n写出每个人的身份，形式为“名字: "
         "knight”或“名字: knave”。",
     };
     const knights *k = state;
@@ -171,7 +185,8 @@ static void answer(const void *state, buf *out)
 
 static void write_claim(const knights *k, int who, int i, json_writer *w)
 {
-    static const char *const OPS[] = {"knight", "knave", "same", "differ", "not", "and", "or", "if", "iff"};
+    static const char *const OPS[] = {"knight", "knave", "same", "differ", "not",
+                                      "and",    "or",    "if",   "iff"};
     const struct claim *c = &k->claim[who][i];
     json_open(w, '[');
     json_text(w, str_of(OPS[c->op]));
@@ -198,7 +213,7 @@ static void puzzle(const void *state, json_writer *w)
     json_close(w, '}');
 }
 
-/* ---- traces --------------------------------------------------------------------------------- */
+/* ---- traces ---------------------------------------------------------------------------------- */
 
 static uint64_t ways_with(const knights *k, int person, bool knight)
 {

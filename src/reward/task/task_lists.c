@@ -48,30 +48,34 @@ static bool seen(const list *l, int32_t v)
     return false;
 }
 
+/* Does the function keep value v at place i, after those in `kept`? */
+static bool keeps(struct function f, int i, int32_t v, const list *kept)
+{
+    switch (f.op) {
+    case DROP: return i >= f.k;
+    case TAKE: return i < f.k;
+    case EVENS: return v % 2 == 0;
+    case ODDS: return v % 2 != 0;
+    case UNIQUE: return !seen(kept, v);
+    case SUM: return i == 0;
+    default: return true;
+    }
+}
+
 static list apply(struct function f, const list *in)
 {
     list out = {0};
-    int k = (int)f.k, n = in->n;
-    for (int i = 0; i < n; i++) {
-        int32_t v = in->v[i];
-        int j = out.n;
-        switch (f.op) {
-        case REVERSE: out.v[out.n++] = in->v[n - 1 - i]; break;
-        case ROTATE: out.v[out.n++] = in->v[(i + k) % n]; break;
-        case DROP: if (i >= k) out.v[out.n++] = v; break;
-        case TAKE: if (i < k) out.v[out.n++] = v; break;
-        case ADD: out.v[out.n++] = v + f.k; break;
-        case TIMES: out.v[out.n++] = v * f.k; break;
-        case EVENS: if (v % 2 == 0) out.v[out.n++] = v; break;
-        case ODDS: if (v % 2 != 0) out.v[out.n++] = v; break;
-        case UNIQUE: if (!seen(&out, v)) out.v[out.n++] = v; break;
-        case SORT:
-            for (; j > 0 && out.v[j - 1] > v; j--) out.v[j] = out.v[j - 1];
-            out.v[j] = v, out.n++;
-            break;
-        case SUMS: out.v[out.n] = v + (i ? out.v[i - 1] : 0), out.n++; break;
-        default: out.n = 1, out.v[0] += v;
-        }
+    for (int i = 0; i < in->n; i++) {
+        int from = f.op == REVERSE ? in->n - 1 - i : f.op == ROTATE ? (i + (int)f.k) % in->n : i;
+        int32_t v = in->v[from];
+        if (f.op == SUM) out.v[0] += v;
+        if (!keeps(f, i, v, &out)) continue;
+        if (f.op == ADD) v += f.k;
+        if (f.op == TIMES) v *= f.k;
+        if (f.op == SUMS && i) v += out.v[i - 1];
+        int at = out.n++;
+        for (; f.op == SORT && at > 0 && out.v[at - 1] > v; at--) out.v[at] = out.v[at - 1];
+        out.v[at] = v;
     }
     return out;
 }
@@ -85,8 +89,9 @@ static bool good(const list *l)
 
 static bool draw(void *state, task_draw *d, int level)
 {
-    static const struct { int functions, n, most; } LADDER[] = {{1, 4, 9},  {2, 5, 9},  {2, 6, 20},
-                                                                {3, 7, 20}, {4, 8, 50}, {6, 10, 50}};
+    static const struct {
+        int functions, n, most;
+    } LADDER[] = {{1, 4, 9}, {2, 5, 9}, {2, 6, 20}, {3, 7, 20}, {4, 8, 50}, {6, 10, 50}};
     lists *s = state;
     s->functions = LADDER[level - 1].functions;
     s->start.n = LADDER[level - 1].n;
@@ -121,10 +126,12 @@ static void key(const void *state, buf *out)
 
 static void prompt(const void *state, enum task_lang lang, task_draw *d, buf *out)
 {
-    static const char *const EN[] = {"Start with the list #. In this order: #. What is the list then?",
-                                     "List: #. Steps: #. Give the final list.",
-                                     "Take the list # and do the following: #. Write the result."};
-    static const char *const ZH[] = {"从列表 # 开始，依次：#。最后的列表是什么？", "列表：#。步骤：#。写出最后的列表。",
+    static const char *const EN[] = {
+        "Start with the list #. In this order: #. What is the list then?",
+        "List: #. Steps: #. Give the final list.",
+        "Take the list # and do the following: #. Write the result."};
+    static const char *const ZH[] = {"从列表 # 开始，依次：#。最后的列表是什么？",
+                                     "列表：#。步骤：#。写出最后的列表。",
                                      "对列表 # 依次做：#。给出结果。"};
     const lists *s = state;
     buf start = {0}, steps = {0};
@@ -165,7 +172,8 @@ static void trace(const void *state, task_tale *t)
         }
         buf_add_char(t->out, '\n');
     }
-    if (t->o->style == TASK_VERIFICATION) task_numbers(t->out, l.v, l.n), buf_add_char(t->out, '\n');
+    if (t->o->style == TASK_VERIFICATION)
+        task_numbers(t->out, l.v, l.n), buf_add_char(t->out, '\n');
     for (int i = 0; i < s->functions; i++) {
         l = apply(s->function[i], &l);
         if (task_turns(t)) {
@@ -197,7 +205,8 @@ const task_family task_lists = {
     .kind = "list",
     .about = "named functions applied to a list in a row",
     .levels = 6,
-    .styles = 1 << TASK_DIRECT | 1 << TASK_VERIFICATION | 1 << TASK_BACKTRACKING | 1 << TASK_SUBGOALS,
+    .styles =
+        1 << TASK_DIRECT | 1 << TASK_VERIFICATION | 1 << TASK_BACKTRACKING | 1 << TASK_SUBGOALS,
     .state_bytes = sizeof(lists),
     .draw = draw,
     .key = key,

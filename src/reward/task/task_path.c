@@ -21,8 +21,8 @@ static int beside(const maze *m, int at, int move)
     return r < 0 || c < 0 || r >= m->side || c >= m->side ? -1 : r * SIDE + c;
 }
 
-/* Moves from a cell to every other, FAR where there is no way; a wall counts as its best neighbour and
- * one more, the distance if it were open. */
+/* Moves from a cell to every other, FAR where there is no way; a wall counts as its best neighbour
+ * and one more, the distance if it were open. */
 static void measure(const maze *m, int from, int16_t *distance)
 {
     uint8_t queue[CELLS];
@@ -96,16 +96,20 @@ static void key(const void *state, buf *out) { put_grid(state, out); }
 static void prompt(const void *state, enum task_lang lang, task_draw *d, buf *out)
 {
     static const char *const EN[] = {
-        "Find a shortest way from S to E; # is a wall. Answer with moves U, D, L, R, or none if there is "
+        "Find a shortest way from S to E; # is a wall. Answer with moves U, D, L, R, or none if "
+        "there is "
         "no way.\n#",
-        "Maze (S start, E end, # wall, . free):\n#\nWrite a shortest sequence of moves U D L R from S to "
+        "Maze (S start, E end, # wall, . free):\n#\nWrite a shortest sequence of moves U D L R "
+        "from S to "
         "E, or none.",
-        "How does one get from S to E in the fewest moves (U, D, L, R; not through #)? If it cannot be "
+        "How does one get from S to E in the fewest moves (U, D, L, R; not through #)? If it "
+        "cannot be "
         "done, answer none.\n#",
     };
     static const char *const ZH[] = {
         "求从 S 到 E 的一条最短路，# 是墙。用 U、D、L、R（上下左右）写出每步；没有路就答 none。\n#",
-        "迷宫（S 起点，E 终点，# 墙，. 空地）：\n#\n写出从 S 到 E 步数最少的走法（U D L R），走不到答 none。",
+        "迷宫（S 起点，E 终点，# 墙，. 空地）：\n#\n写出从 S 到 E 步数最少的走法（U D L "
+        "R），走不到答 none。",
     };
     buf grid = {0};
     put_grid(state, &grid);
@@ -165,7 +169,7 @@ static void puzzle(const void *state, json_writer *w)
     json_close(w, '}');
 }
 
-/* ---- traces --------------------------------------------------------------------------------- */
+/* ---- traces ---------------------------------------------------------------------------------- */
 
 static void put_cell(buf *out, int at)
 {
@@ -247,7 +251,8 @@ static int pick_way(const maze *m, int opened, const int16_t *to_end, uint8_t *c
     int16_t to_wall[CELLS];
     if (opened < 0) return follow(m, m->start, to_end, cells);
     measure(m, opened, to_wall);
-    if (to_wall[m->start] + to_end[opened] != to_end[m->start]) return follow(m, m->start, to_end, cells);
+    if (to_wall[m->start] + to_end[opened] != to_end[m->start])
+        return follow(m, m->start, to_end, cells);
     int n = follow(m, m->start, to_wall, cells);
     return n + follow(m, opened, to_end, cells + n);
 }
@@ -258,7 +263,8 @@ static void put_way(task_tale *t, const maze *m, const uint8_t *cells, int n)
     put_cell(t->out, cells[0]);
     for (int i = 0; i < n; i++) {
         char move = move_between(m, cells[i], cells[i + 1]);
-        if (t->o->style != TASK_VERIFICATION && task_slips(t)) move = "DURL"[strchr(MOVE, move) - MOVE];
+        if (t->o->style != TASK_VERIFICATION && task_slips(t))
+            move = "DURL"[strchr(MOVE, move) - MOVE];
         buf_add_char(t->answer, move);
         buf_add_char(t->out, ' '), buf_add_char(t->out, move), buf_add_char(t->out, ' ');
         put_cell(t->out, cells[i + 1]);
@@ -273,7 +279,7 @@ static void put_way(task_tale *t, const maze *m, const uint8_t *cells, int n)
 static void trace(const void *state, task_tale *t)
 {
     maze m = *(const maze *)state;
-    int opened = -1, n;
+    int opened = -1, n = 0;
     for (int i = 0; i < CELLS; i++)
         if (m.wall[i] && task_slips(t)) m.wall[i] = false, opened = i;
     int16_t from_start[CELLS], to_end[CELLS];
@@ -298,7 +304,8 @@ const task_family task_path = {
     .kind = "path",
     .about = "a shortest way through a maze, or none",
     .levels = 6,
-    .styles = 1 << TASK_DIRECT | 1 << TASK_VERIFICATION | 1 << TASK_BACKTRACKING | 1 << TASK_BACKWARD,
+    .styles =
+        1 << TASK_DIRECT | 1 << TASK_VERIFICATION | 1 << TASK_BACKTRACKING | 1 << TASK_BACKWARD,
     .state_bytes = sizeof(maze),
     .draw = draw,
     .key = key,

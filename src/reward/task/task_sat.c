@@ -1,8 +1,8 @@
 /* task_sat: an assignment that makes a formula of clauses true, or "unsat".
  * SPDX-License-Identifier: MIT
  *
- * As many formulas can be satisfied as not, so that a guess is worth no more. With at most ten variables
- * a set of assignments is a table of 1024 bits. */
+ * As many formulas can be satisfied as not, so that a guess is worth no more. With at most ten
+ * variables a set of assignments is a table of 1024 bits. */
 #include "reward/task/task_puzzle.h"
 
 enum { VARIABLES = 10, CLAUSES = 22, WORDS = 16 };
@@ -18,7 +18,7 @@ typedef struct sat {
     struct clause clause[CLAUSES];
 } sat;
 
-/* ---- tables of assignments ---------------------------------------------------------------------- */
+/* ---- tables of assignments ------------------------------------------------------------------- */
 
 struct table {
     uint64_t w[WORDS];
@@ -73,7 +73,7 @@ static struct table only_false(const sat *f, const struct table *one, int clause
     return t;
 }
 
-/* ---- the problem -------------------------------------------------------------------------------- */
+/* ---- the problem ----------------------------------------------------------------------------- */
 
 static bool draw_clause(sat *f, task_draw *d, int width)
 {
@@ -103,7 +103,9 @@ static bool can_mislead(const sat *f, const struct table *one)
 
 static bool draw(void *state, task_draw *d, int level)
 {
-    static const struct { int n, clauses; } LADDER[] = {{3, 5}, {4, 8}, {5, 10}, {6, 12}, {8, 17}, {10, 22}};
+    static const struct {
+        int n, clauses;
+    } LADDER[] = {{3, 5}, {4, 8}, {5, 10}, {6, 12}, {8, 17}, {10, 22}};
     sat *f = state;
     f->n = LADDER[level - 1].n;
     f->satisfiable = task_below(d, 2);
@@ -151,9 +153,11 @@ static void prompt(const void *state, enum task_lang lang, task_draw *d, buf *ou
 {
     static const char *const EN[] = {
         "Find values (1 or 0) of # that make this true, or answer unsat: #",
-        "Variables #; ~ is not, | is or, & is and. Give an assignment such as \"x1=1 x2=0\" that satisfies "
+        "Variables #; ~ is not, | is or, & is and. Give an assignment such as \"x1=1 x2=0\" that "
+        "satisfies "
         "# or say unsat.",
-        "Is there an assignment of # that satisfies #? Give one (x1=1 x2=0 ...), else answer unsat.",
+        "Is there an assignment of # that satisfies #? Give one (x1=1 x2=0 ...), else answer "
+        "unsat.",
     };
     static const char *const ZH[] = {
         "求 # 的取值（1 或 0）使下式为真，无解则答 unsat：#",
@@ -209,13 +213,13 @@ static void puzzle(const void *state, json_writer *w)
     json_close(w, '}');
 }
 
-/* ---- traces --------------------------------------------------------------------------------- */
+/* ---- traces ---------------------------------------------------------------------------------- */
 
 struct telling {
     task_tale *t;
     const sat *f;
     struct table solutions;
-    int first;       /* the value tried first for each variable, as bits */
+    int first;           /* the value tried first for each variable, as bits */
     uint16_t known, yes; /* variables with a value, and which are true */
 };
 
@@ -232,7 +236,8 @@ static void give(struct telling *s, int v, bool value)
     task_text(s->t->out, value ? "=1" : "=0");
 }
 
-/* Clauses with one literal left give it its value: ", x3=0 (x1|~x3)". False: one is false, " no". */
+/* Clauses with one literal left give it its value: ", x3=0 (x1|~x3)". False: one is false, " no".
+ */
 static bool propagate(struct telling *s)
 {
     for (bool more = true; more;) {
@@ -266,8 +271,8 @@ static bool leads_on(const struct telling *s, int v, bool value)
     return false;
 }
 
-/* A variable of a shortest clause that is not true yet, or -1. At the start of a backtracking trace one
- * whose other value leads nowhere. */
+/* A variable of a shortest clause that is not true yet, or -1. At the start of a backtracking trace
+ * one whose other value leads nowhere. */
 static int choose(const struct telling *s, bool *value)
 {
     int best = -1, least = VARIABLES + 1;
@@ -333,10 +338,12 @@ static void trace(const void *state, task_tale *t)
     count_false(&seen, &none, &one);
     for (int c = 0; c < seen.clauses; c++) {
         if (!task_slips(t)) continue;
-        /* This clause is overlooked; where that misleads it is to an assignment that makes it false. */
+        /* This clause is overlooked; where that misleads it is to an assignment that makes it
+         * false. */
         struct table t_only = only_false(&seen, &one, c);
         target = first_in(&t_only, seen.n);
-        memmove(seen.clause + c, seen.clause + c + 1, (size_t)(seen.clauses - c - 1) * sizeof *seen.clause);
+        memmove(seen.clause + c, seen.clause + c + 1,
+                (size_t)(seen.clauses - c - 1) * sizeof *seen.clause);
         seen.clauses--, c--;
         count_false(&seen, &none, &one);
     }

@@ -36,8 +36,9 @@ static void sort(const sorting *s, int32_t *v, int n)
 
 static bool draw(void *state, task_draw *d, int level)
 {
-    static const struct { int n, most, orders; } LADDER[] = {{3, 9, 2},   {5, 99, 2},  {7, 99, 3},
-                                                             {9, 999, 3}, {12, 999, 4}, {16, 999, 4}};
+    static const struct {
+        int n, most, orders;
+    } LADDER[] = {{3, 9, 2}, {5, 99, 2}, {7, 99, 3}, {9, 999, 3}, {12, 999, 4}, {16, 999, 4}};
     sorting *s = state;
     s->n = LADDER[level - 1].n, s->most = LADDER[level - 1].most;
     s->order = (enum order)task_below(d, (uint64_t)LADDER[level - 1].orders);
@@ -68,14 +69,16 @@ static void prompt(const void *state, enum task_lang lang, task_draw *d, buf *ou
     static const char *const HOW[][2] = {
         {"in ascending order", "从小到大排列"},
         {"in descending order", "从大到小排列"},
-        {"by last digit, the smaller first where it is the same", "按个位数从小到大排列，个位相同的小数在前"},
+        {"by last digit, the smaller first where it is the same",
+         "按个位数从小到大排列，个位相同的小数在前"},
         {"by sum of digits, the smaller first where it is the same",
          "按各位数字之和从小到大排列，和相同的小数在前"},
     };
     const sorting *s = state;
     buf list = {0};
     task_numbers(&list, s->v, s->n);
-    task_ask(out, lang, d, EN, ZH, ((const str[]){buf_str(&list), str_of(HOW[s->order][lang == TASK_ZH])}));
+    task_ask(out, lang, d, EN, ZH,
+             ((const str[]){buf_str(&list), str_of(HOW[s->order][lang == TASK_ZH])}));
     buf_free(&list);
 }
 
@@ -86,7 +89,7 @@ static void answer(const void *state, buf *out)
     task_numbers(out, s.v, s.n);
 }
 
-/* ---- traces --------------------------------------------------------------------------------- */
+/* ---- traces ---------------------------------------------------------------------------------- */
 
 /* What the order goes by, where that is not the number itself: "12:3 40:4". */
 static void put_keys(const sorting *s, task_tale *t)
@@ -133,8 +136,8 @@ static int group_of(const sorting *s, int32_t v)
     return s->most < 10 ? v / 5 : s->most < 100 ? v / 10 : v / 100;
 }
 
-/* One line for each group with its numbers in order: "4: 41 47". A slip loses a number, unless they are
- * compared afterwards. */
+/* One line for each group with its numbers in order: "4: 41 47". A slip loses a number, unless they
+ * are compared afterwards. */
 static int in_groups(const sorting *s, task_tale *t, int32_t *out)
 {
     enum { GROUPS = 28 };
@@ -166,7 +169,8 @@ static void trace(const void *state, task_tale *t)
     if (t->o->style == TASK_VERIFICATION) {
         task_say(t, "check: ", "检查：");
         for (int i = 0; i < n; i++) {
-            if (i) task_text(t->out, s.order == ASCENDING ? "<=" : s.order == DESCENDING ? ">=" : " ");
+            if (i)
+                task_text(t->out, s.order == ASCENDING ? "<=" : s.order == DESCENDING ? ">=" : " ");
             if (s.order < LAST_DIGIT) task_put(t->out, out[i]);
             else task_put(t->out, digit_key(s.order, out[i]));
         }

@@ -1,8 +1,8 @@
 /* task_sudoku: 4x4 grids with one solution, which follows step by step without guessing.
  * SPDX-License-Identifier: MIT
  *
- * The order of a trace is a solver's: each step fills a cell with one digit left, or a digit with one
- * place left. Fixed or random orders are not learnt (Shah et al., 2024, arXiv 2409.10502). */
+ * The order of a trace is a solver's: each step fills a cell with one digit left, or a digit with
+ * one place left. Fixed or random orders are not learnt (Shah et al., 2024, arXiv 2409.10502). */
 #include "reward/task/task_puzzle.h"
 
 enum { SIDE = 4, CELLS = 16, UNITS = 12, ALL = 15 };
@@ -13,9 +13,10 @@ typedef struct sudoku {
 } sudoku;
 
 /* Rows, columns, boxes. */
-static const uint8_t UNIT[UNITS][SIDE] = {
-    {0, 1, 2, 3},  {4, 5, 6, 7},   {8, 9, 10, 11}, {12, 13, 14, 15}, {0, 4, 8, 12}, {1, 5, 9, 13},
-    {2, 6, 10, 14}, {3, 7, 11, 15}, {0, 1, 4, 5},   {2, 3, 6, 7},     {8, 9, 12, 13}, {10, 11, 14, 15}};
+static const uint8_t UNIT[UNITS][SIDE] = {{0, 1, 2, 3},     {4, 5, 6, 7},   {8, 9, 10, 11},
+                                          {12, 13, 14, 15}, {0, 4, 8, 12},  {1, 5, 9, 13},
+                                          {2, 6, 10, 14},   {3, 7, 11, 15}, {0, 1, 4, 5},
+                                          {2, 3, 6, 7},     {8, 9, 12, 13}, {10, 11, 14, 15}};
 
 /* Digits as bits 1, 2, 4, 8. */
 static unsigned bit_of(uint8_t digit) { return digit ? 1u << (digit - 1) : 0; }
@@ -38,7 +39,8 @@ static struct taken look(const uint8_t *grid)
 
 static unsigned left_for(const struct taken *t, int cell)
 {
-    return ALL & ~(t->unit[cell / SIDE] | t->unit[SIDE + cell % SIDE] | t->unit[2 * SIDE + box_of(cell)]);
+    return ALL &
+           ~(t->unit[cell / SIDE] | t->unit[SIDE + cell % SIDE] | t->unit[2 * SIDE + box_of(cell)]);
 }
 
 struct step {
@@ -83,8 +85,8 @@ static bool solvable(const uint8_t *given)
     return empty == 0;
 }
 
-/* One of the 288 grids: digits renamed, rows and columns swapped within their halves, halves swapped,
- * turned over, of one of the two grids that cannot be turned into each other. */
+/* One of the 288 grids: digits renamed, rows and columns swapped within their halves, halves
+ * swapped, turned over, of one of the two grids that cannot be turned into each other. */
 static void draw_solution(task_draw *d, uint8_t *grid)
 {
     static const uint8_t BASE[2][CELLS] = {{0, 1, 2, 3, 2, 3, 0, 1, 1, 0, 3, 2, 3, 2, 1, 0},
@@ -101,7 +103,8 @@ static void draw_solution(task_draw *d, uint8_t *grid)
     }
     for (unsigned r = 0; r < SIDE; r++)
         for (unsigned c = 0; c < SIDE; c++)
-            grid[how >> 6 ? c * SIDE + r : r * SIDE + c] = digits[base[rows[r] * SIDE + columns[c]]];
+            grid[how >> 6 ? c * SIDE + r : r * SIDE + c] =
+                digits[base[rows[r] * SIDE + columns[c]]];
 }
 
 static bool draw(void *state, task_draw *d, int level)
@@ -135,9 +138,11 @@ static void key(const void *state, buf *out) { put_grid(((const sudoku *)state)-
 static void prompt(const void *state, enum task_lang lang, task_draw *d, buf *out)
 {
     static const char *const EN[] = {
-        "Fill the 4x4 sudoku: each row, column and 2x2 box has 1 to 4 once. Dots are empty. Give the four "
+        "Fill the 4x4 sudoku: each row, column and 2x2 box has 1 to 4 once. Dots are empty. Give "
+        "the four "
         "rows.\n#",
-        "Solve this 4x4 sudoku (1-4 once in each row, column and 2x2 box) and write the filled rows:\n#",
+        "Solve this 4x4 sudoku (1-4 once in each row, column and 2x2 box) and write the filled "
+        "rows:\n#",
         "4x4 sudoku, dots are to be filled with 1 to 4:\n#\nWrite the whole grid.",
     };
     static const char *const ZH[] = {
@@ -151,7 +156,10 @@ static void prompt(const void *state, enum task_lang lang, task_draw *d, buf *ou
     buf_free(&grid);
 }
 
-static void answer(const void *state, buf *out) { put_grid(((const sudoku *)state)->solution, " ", out); }
+static void answer(const void *state, buf *out)
+{
+    put_grid(((const sudoku *)state)->solution, " ", out);
+}
 
 static void puzzle(const void *state, json_writer *w)
 {
@@ -167,7 +175,7 @@ static void puzzle(const void *state, json_writer *w)
     buf_free(&row);
 }
 
-/* ---- traces --------------------------------------------------------------------------------- */
+/* ---- traces ---------------------------------------------------------------------------------- */
 
 static void put_cell(task_tale *t, int cell)
 {
@@ -190,7 +198,8 @@ static uint8_t tell_step(task_tale *t, const uint8_t *grid, struct step s)
         task_say(t, " not ", " 非");
         put_digits(t, ALL & ~left_for(&k, s.cell));
     } else {
-        static const char *const EN[] = {" row ", " column ", " box "}, *const ZH[] = {" 行", " 列", " 宫"};
+        static const char *const EN[] = {" row ", " column ", " box "}, *const ZH[] = {" 行", " 列",
+                                                                                       " 宫"};
         task_say(t, EN[s.unit / SIDE], ZH[s.unit / SIDE]);
         task_put(t->out, s.unit % SIDE + 1);
         task_say(t, ", only place", "，唯一位置");
@@ -223,8 +232,8 @@ static int choose_cell(const struct taken *k, const uint8_t *grid, bool guess, i
     return best >= 0 || !guess ? best : choose_cell(k, grid, false, count);
 }
 
-/* Tries the digits left in a cell, wrong ones of the first cell first, and goes back from a cell that
- * has none: "r1c2 13: 1", "r3c3 none no", "r1c2: 3". */
+/* Tries the digits left in a cell, wrong ones of the first cell first, and goes back from a cell
+ * that has none: "r1c2 13: 1", "r3c3 none no", "r1c2: 3". */
 static bool by_search(task_tale *t, const sudoku *s, uint8_t *grid, bool guess)
 {
     struct taken k = look(grid);
@@ -270,7 +279,8 @@ static void trace(const void *state, task_tale *t)
     const sudoku *s = state;
     uint8_t grid[CELLS];
     memcpy(grid, s->given, CELLS);
-    bool filled = t->o->style == TASK_BACKTRACKING ? by_search(t, s, grid, true) : by_steps(t, grid);
+    bool filled =
+        t->o->style == TASK_BACKTRACKING ? by_search(t, s, grid, true) : by_steps(t, grid);
     if (t->o->style == TASK_VERIFICATION) check(t, grid);
     put_grid(filled ? grid : s->solution, " ", t->answer);
 }

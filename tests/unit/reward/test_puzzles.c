@@ -1,6 +1,5 @@
-/* reward: verifiers of puzzles against right, wrong and dishonest answers, and against solvers that try
- * everything.
- * SPDX-License-Identifier: MIT */
+/* reward: verifiers of puzzles against right, wrong and dishonest answers, and against solvers that
+ * try everything. SPDX-License-Identifier: MIT */
 #include "tests/check.h"
 
 #include "reward/reward.h"
@@ -27,47 +26,47 @@ static int judge(const char *kind, const char *puzzle, const char *gold, str ans
     return v.equal;
 }
 
-static void expect(const char *kind, const char *puzzle, const char *gold, const char *answer, int want)
+static void expect(const char *kind, const char *puzzle, const char *gold, const char *answer,
+                   int want)
 {
     int got = judge(kind, puzzle, gold, str_of(answer));
-    if (got != want) fail_msg("%s %s: \"%s\" is %d, not %d", kind, puzzle ? puzzle : gold, answer, got, want);
+    if (got != want)
+        fail_msg("%s %s: \"%s\" is %d, not %d", kind, puzzle ? puzzle : gold, answer, got, want);
 }
 
-/* Answers, and what they are; ends with {NULL}. */
-struct row {
-    const char *answer;
-    int want;
-};
-
-static void expect_all(const char *kind, const char *puzzle, const char *gold, const struct row *rows)
+/* Right and wrong answers; both lists end with NULL. */
+static void expect_all(const char *kind, const char *puzzle, const char *gold,
+                       const char *const *right, const char *const *wrong)
 {
-    for (; rows->answer; rows++) expect(kind, puzzle, gold, rows->answer, rows->want);
+    for (; *right; right++) expect(kind, puzzle, gold, *right, YES);
+    for (; *wrong; wrong++) expect(kind, puzzle, gold, *wrong, NO);
 }
 
-/* ---- the kinds -------------------------------------------------------------------------------------- */
+/* ---- the kinds ------------------------------------------------------------------------------- */
 
 static void countdown_kind(void **state)
 {
     (void)state;
-    static const struct row ROWS[] = {
-        {"(8-3)*5-1", YES}, {"( 8 - 3 ) * 5 - 1 = 24", YES}, {"(8 − 3) × 5 − 1", YES}, {"5x(8-3)-1", YES},
-        {"$5 \\times (8-3) - 1$", YES}, {"\\(5\\cdot(8-3)-1\\)", YES}, {"5·(8-3)-1.", YES},
-        {"\\left(8-3\\right)*5-1", YES}, {"（8-3）*5-1", YES}, {"[8-3]*5-1", YES}, {"((((8-3))))*5-1", YES},
-        {"24", NO}, {"", NO}, {"()", NO}, {"8*3*1", NO}, {"8*3", NO}, {"8*3*1*5/5", NO},
-        {"(8-3)*5-1 = 25", NO}, {"(8-3)*5-1 = 24 = 24", NO}, {"24 = (8-3)*5-1", NO}, {"(8-3)*5-1=24.0", NO},
-        {"(8-3)*5-1 or 8*3", NO}, {"8*3 (8-3)*5-1", NO}, {"(8-3)*5-1, (8-3)*5-1", NO}, {"(8-3)*5-1;", NO},
-        {"9**9**9", NO}, {"(8-3)**5-1", NO}, {"8^3*5*1", NO}, {"(8-3)*5--1", NO}, {"-1+(8-3)*5", NO},
-        {"(-1)+(8-3)*5", NO}, {"+(8-3)*5-1", NO}, {"(8-3)5-1", NO}, {"(8-3)(5)-1", NO}, {"3.5*8-1-3", NO},
-        {"35-8-1", NO}, {"(8-3)*5-01", NO}, {"(8-3)*5-1.0", NO}, {"(8-3)*5//1-1", NO}, {"(8-3]*5-1", NO},
-        {"(8-3)*5-1)", NO}, {"((8-3)*5-1", NO}, {"(8-3)*5-1%5", NO}, {"sqrt(8-3)*5-1", NO},
-        {"8/(3-3)", NO}, {"__import__('os')", NO}, {"(8-3)*5-1e0", NO}, {"(8-3)*5-0x1", NO},
-        {"\\frac{8}{3}", NO}, {"(8-3)*5-1!", NO}, {"8 8 8", NO}, {"3 5 1 8", NO}, {NULL, NO}};
-    expect_all("countdown", "{\"numbers\":[3,5,1,8],\"target\":24}", NULL, ROWS);
+    static const char *const RIGHT[] = {
+        "(8-3)*5-1", "( 8 - 3 ) * 5 - 1 = 24", "(8 − 3) × 5 − 1", "5x(8-3)-1",
+        "$5 \\times (8-3) - 1$", "\\(5\\cdot(8-3)-1\\)", "5·(8-3)-1.", "\\left(8-3\\right)*5-1",
+        "（8-3）*5-1", "[8-3]*5-1", "((((8-3))))*5-1", NULL};
+    static const char *const WRONG[] = {
+        "24", "", "()", "8*3*1", "8*3", "8*3*1*5/5", "(8-3)*5-1 = 25", "(8-3)*5-1 = 24 = 24",
+        "24 = (8-3)*5-1", "(8-3)*5-1=24.0", "(8-3)*5-1 or 8*3", "8*3 (8-3)*5-1",
+        "(8-3)*5-1, (8-3)*5-1", "(8-3)*5-1;", "9**9**9", "(8-3)**5-1", "8^3*5*1", "(8-3)*5--1",
+        "-1+(8-3)*5", "(-1)+(8-3)*5", "+(8-3)*5-1", "(8-3)5-1", "(8-3)(5)-1", "3.5*8-1-3",
+        "35-8-1", "(8-3)*5-01", "(8-3)*5-1.0", "(8-3)*5//1-1", "(8-3]*5-1", "(8-3)*5-1)",
+        "((8-3)*5-1", "(8-3)*5-1%5", "sqrt(8-3)*5-1", "8/(3-3)", "__import__('os')",
+        "(8-3)*5-1e0", "(8-3)*5-0x1", "\\frac{8}{3}", "(8-3)*5-1!", "8 8 8", "3 5 1 8", NULL};
+    expect_all("countdown", "{\"numbers\":[3,5,1,8],\"target\":24}", NULL, RIGHT, WRONG);
     /* The numbers and the target of the known expression. */
-    expect_all("countdown", NULL, "(8-3)*5-1", ROWS);
+    expect_all("countdown", NULL, "(8-3)*5-1", RIGHT, WRONG);
 
-    static const struct row FRACTIONS[] = {{"8/(3-8/3)", YES}, {"8/(3-(8/3))", YES}, {"(3-8/3)/8", NO}, {NULL, NO}};
-    expect_all("countdown", "{\"numbers\":[3,3,8,8],\"target\":24}", NULL, FRACTIONS);
+    static const char *const FRACTIONS_RIGHT[] = {"8/(3-8/3)", "8/(3-(8/3))", NULL};
+    static const char *const FRACTIONS_WRONG[] = {"(3-8/3)/8", NULL};
+    expect_all("countdown", "{\"numbers\":[3,3,8,8],\"target\":24}", NULL, FRACTIONS_RIGHT,
+               FRACTIONS_WRONG);
     expect("countdown", "{\"numbers\":[7,2],\"target\":3}", NULL, "7/2", NO); /* 3.5 is not 3 */
     expect("countdown", "{\"numbers\":[1,2],\"target\":-1}", NULL, "1-2", YES);
     expect("countdown", "{\"numbers\":[999999,999999,999999,999999],\"target\":1}", NULL,
@@ -77,25 +76,27 @@ static void countdown_kind(void **state)
 
     static const char *const MALFORMED[] = {
         "{}", "[]", "{\"numbers\":[],\"target\":1}", "{\"numbers\":[1],\"target\":\"1\"}",
-        "{\"numbers\":[1.5],\"target\":1}", "{\"numbers\":[-1],\"target\":1}", "{\"numbers\":[1]}",
-        "{\"numbers\":1,\"target\":1}", "{\"numbers\":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1],\"target\":17}",
+        "{\"numbers\":[1.5],\"target\":1}", "{\"numbers\":[-1],\"target\":1}",
+        "{\"numbers\":[1]}", "{\"numbers\":1,\"target\":1}",
+        "{\"numbers\":[1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1,1],\"target\":17}",
         "{\"numbers\":[9223372036854775807],\"target\":1}", "{\"numbers\":[null],\"target\":1}"};
-    for (size_t i = 0; i < COUNT_OF(MALFORMED); i++) expect("countdown", MALFORMED[i], "1", "1", BAD);
+    for (size_t i = 0; i < COUNT_OF(MALFORMED); i++)
+        expect("countdown", MALFORMED[i], "1", "1", BAD);
 }
 
 static void list_kind(void **state)
 {
     (void)state;
-    static const struct row ROWS[] = {
-        {"3 -1 20", YES}, {"[3, -1, 20]", YES}, {"(3,-1,20)", YES}, {"{3; -1; 20}", YES}, {"3, -1, 20.", YES},
-        {"\\{3, -1, 20\\}", YES}, {"【3，−1，20】", YES}, {"[3 -1 20]", YES}, {"$[3,-1,20]$", YES}, {"3\n-1\n20", YES},
-        {"3 -1", NO}, {"3 -1 20 20", NO}, {"-1 3 20", NO}, {"[3, -1, 20", NO}, {"3, -1, 20]", NO}, {"[3, -1, 20)", NO},
-        {"3.0 -1 20", NO}, {"3 -1 20 or 3 20 -1", NO}, {"[3,-1,20] [3,-1,20]", NO}, {"[[3,-1,20]]", NO}, {"3-120", NO},
-        {"3 - 1 20", NO}, {"31 20", NO}, {"+3 -1 20", NO}, {"03 -1 20", NO}, {"three -1 20", NO}, {"[3,-1,,20]", YES},
-        {"[,3,-1,20]", NO}, {"[3,-1,20,]", NO}, {"99999999999999999999 -1 20", NO}, {"", NO}, {"[]", NO},
-        {"sorted(3 -1 20)", NO}, {NULL, NO}};
-    expect_all("list", NULL, "3 -1 20", ROWS);
-    expect_all("list", NULL, "[3, -1, 20]", ROWS);
+    static const char *const RIGHT[] = {
+        "3 -1 20", "[3, -1, 20]", "(3,-1,20)", "{3; -1; 20}", "3, -1, 20.", "\\{3, -1, 20\\}",
+        "【3，−1，20】", "[3 -1 20]", "$[3,-1,20]$", "3\n-1\n20", "[3,-1,,20]", NULL};
+    static const char *const WRONG[] = {
+        "3 -1", "3 -1 20 20", "-1 3 20", "[3, -1, 20", "3, -1, 20]", "[3, -1, 20)", "3.0 -1 20",
+        "3 -1 20 or 3 20 -1", "[3,-1,20] [3,-1,20]", "[[3,-1,20]]", "3-120", "3 - 1 20", "31 20",
+        "+3 -1 20", "03 -1 20", "three -1 20", "[,3,-1,20]", "[3,-1,20,]",
+        "99999999999999999999 -1 20", "", "[]", "sorted(3 -1 20)", NULL};
+    expect_all("list", NULL, "3 -1 20", RIGHT, WRONG);
+    expect_all("list", NULL, "[3, -1, 20]", RIGHT, WRONG);
     expect("list", NULL, "[]", "[]", YES);
     expect("list", NULL, "[]", "( )", YES);
     expect("list", NULL, "[]", "0", NO);
@@ -106,12 +107,12 @@ static void list_kind(void **state)
 static void boolean_kind(void **state)
 {
     (void)state;
-    static const struct row ROWS[] = {
-        {"true", YES}, {"True", YES}, {"TRUE.", YES}, {"T", YES}, {"1", YES}, {"yes", YES}, {"真", YES}, {"是", YES},
-        {"\\text{true}", YES}, {"$\\top$", YES}, {"false", NO}, {"F", NO}, {"0", NO}, {"假", NO}, {"not true", NO},
-        {"true or false", NO}, {"true false", NO}, {"true, true", NO}, {"untrue", NO}, {"truest", NO}, {"不成立", NO},
-        {"10", NO}, {"tt", NO}, {"", NO}, {NULL, NO}};
-    expect_all("boolean", NULL, "true", ROWS);
+    static const char *const RIGHT[] = {
+        "true", "True", "TRUE.", "T", "1", "yes", "真", "是", "\\text{true}", "$\\top$", NULL};
+    static const char *const WRONG[] = {
+        "false", "F", "0", "假", "not true", "true or false", "true false", "true, true", "untrue",
+        "truest", "不成立", "10", "tt", "", NULL};
+    expect_all("boolean", NULL, "true", RIGHT, WRONG);
     expect("boolean", NULL, "false", "F", YES);
     expect("boolean", NULL, "不成立", "false", YES);
     expect("boolean", NULL, "maybe", "maybe", NO);
@@ -120,27 +121,33 @@ static void boolean_kind(void **state)
 static void knights_kind(void **state)
 {
     (void)state;
-    static const char PUZZLE[] = "{\"names\":[\"Ann\",\"Bob\",\"A\"],\"statements\":[[\"knave\",\"Bob\"],"
-                                 "[\"and\",[\"knight\",\"Ann\"],[\"not\",[\"knight\",\"Ann\"]]],[\"if\",[\"same\","
-                                 "\"Ann\",\"A\"],[\"iff\",[\"differ\",\"A\",\"Bob\"],[\"or\",[\"knave\",\"Bob\"],"
-                                 "[\"knight\",\"Bob\"]]]]]}";
-    static const struct row ROWS[] = {
-        {"Ann: knight, Bob: knave, A: knight", YES}, {"Ann is a knight, Bob is a knave, and A is a knight.", YES},
-        {"A=knight; Bob=knave; Ann=knight", YES}, {"Ann and A are knights, Bob is a knave", YES},
-        {"Knights: Ann, A. Knaves: Bob", YES}, {"Ann是骑士，Bob是无赖，A是骑士。", YES}, {"Ann和A都是骑士，Bob是骗子", YES},
-        {"Ann: Knight\nBob: Knave\nA: Knight", YES}, {"(Ann, knight), (Bob, knave), (A, knight)", YES},
-        {"Ann: knight, Bob: knight, A: knight", NO}, {"Ann: knave, Bob: knave, A: knight", NO},
-        {"Ann: knight, Bob: knave", NO}, {"Ann: knight, Bob: knave, A: knight, Ann: knight", NO},
-        {"Ann: knight, Ann: knave, Bob: knave, A: knight", NO}, {"Ann: knight knave, Bob: knave, A: knight", NO},
-        {"Ann: knight or knave, Bob: knave, A: knight", NO}, {"Ann is not a knave, Bob: knave, A: knight", NO},
-        {"Ann: knight, Bob: knave, A: knight, Cal: knave", NO}, {"ann: knight, bob: knave, a: knight", NO},
-        {"Ann says Bob is a knave, so Ann: knight, Bob: knave, A: knight", NO}, {"Ann, Bob, A: knight, knave, knight", NO},
-        {"Knights: Ann, A. Knaves: Bob. Knights: Bob", NO}, {"Knights: Ann, A, Bob. Knaves: none", NO},
-        {"knight, knave, knight", NO}, {"Bob is a knave", NO}, {"Ann Bob A", NO}, {"", NO},
-        {"Annie: knight, Bob: knave, A: knight", NO}, {"Knights Knaves: Ann, Bob, A", NO}, {NULL, NO}};
-    expect_all("knights", PUZZLE, NULL, ROWS);
-    expect_all("knights", NULL, "Ann: knight, Bob: knave, A: knight", ROWS);
-    static const char TWO[] = "{\"names\":[\"x\",\"y\"],\"statements\":[[\"same\",\"x\",\"y\"],[\"same\",\"x\",\"y\"]]}";
+    static const char PUZZLE[] =
+        "{\"names\":[\"Ann\",\"Bob\",\"A\"],\"statements\":[[\"knave\",\"Bob\"],"
+        "[\"and\",[\"knight\",\"Ann\"],[\"not\",[\"knight\",\"Ann\"]]],[\"if\",[\"same\","
+        "\"Ann\",\"A\"],[\"iff\",[\"differ\",\"A\",\"Bob\"],[\"or\",[\"knave\",\"Bob\"],"
+        "[\"knight\",\"Bob\"]]]]]}";
+    static const char *const RIGHT[] = {
+        "Ann: knight, Bob: knave, A: knight",
+        "Ann is a knight, Bob is a knave, and A is a knight.", "A=knight; Bob=knave; Ann=knight",
+        "Ann and A are knights, Bob is a knave", "Knights: Ann, A. Knaves: Bob",
+        "Ann是骑士，Bob是无赖，A是骑士。", "Ann和A都是骑士，Bob是骗子", "Ann: Knight\nBob: Knave\nA: Knight",
+        "(Ann, knight), (Bob, knave), (A, knight)", NULL};
+    static const char *const WRONG[] = {
+        "Ann: knight, Bob: knight, A: knight", "Ann: knave, Bob: knave, A: knight",
+        "Ann: knight, Bob: knave", "Ann: knight, Bob: knave, A: knight, Ann: knight",
+        "Ann: knight, Ann: knave, Bob: knave, A: knight",
+        "Ann: knight knave, Bob: knave, A: knight", "Ann: knight or knave, Bob: knave, A: knight",
+        "Ann is not a knave, Bob: knave, A: knight",
+        "Ann: knight, Bob: knave, A: knight, Cal: knave", "ann: knight, bob: knave, a: knight",
+        "Ann says Bob is a knave, so Ann: knight, Bob: knave, A: knight",
+        "Ann, Bob, A: knight, knave, knight", "Knights: Ann, A. Knaves: Bob. Knights: Bob",
+        "Knights: Ann, A, Bob. Knaves: none", "knight, knave, knight", "Bob is a knave",
+        "Ann Bob A", "", "Annie: knight, Bob: knave, A: knight", "Knights Knaves: Ann, Bob, A",
+        NULL};
+    expect_all("knights", PUZZLE, NULL, RIGHT, WRONG);
+    expect_all("knights", NULL, "Ann: knight, Bob: knave, A: knight", RIGHT, WRONG);
+    static const char TWO[] =
+        "{\"names\":[\"x\",\"y\"],\"statements\":[[\"same\",\"x\",\"y\"],[\"same\",\"x\",\"y\"]]}";
     expect("knights", TWO, NULL, "Knights: x, y. Knaves: none", YES);
     expect("knights", TWO, NULL, "Knaves: none; knights: x, y", YES);
     expect("knights", TWO, NULL, "Knaves: none, x; knights: y", NO);
@@ -149,54 +156,78 @@ static void knights_kind(void **state)
     expect("knights", NULL, "nothing", "nothing", NO);
 
     static const char *const MALFORMED[] = {
-        "{}", "{\"names\":[\"x\"],\"statements\":[]}", "{\"names\":[\"x\"],\"statements\":[[\"knight\",\"y\"]]}",
+        "{}", "{\"names\":[\"x\"],\"statements\":[]}",
+        "{\"names\":[\"x\"],\"statements\":[[\"knight\",\"y\"]]}",
         "{\"names\":[\"x\",\"x\"],\"statements\":[[\"knight\",\"x\"],[\"knight\",\"x\"]]}",
-        "{\"names\":[\"\"],\"statements\":[[\"knight\",\"\"]]}", "{\"names\":[\"x\"],\"statements\":[[\"says\",\"x\"]]}",
-        "{\"names\":[\"x\"],\"statements\":[[\"and\",[\"knight\",\"x\"]]]}", "{\"names\":[\"x\"],\"statements\":[3]}",
-        "{\"names\":[\"x\"],\"statements\":[[\"not\",[\"not\",[\"not\",[\"not\",[\"not\",[\"not\",[\"not\",[\"not\","
-        "[\"not\",[\"not\",[\"not\",[\"not\",[\"not\",[\"not\",[\"not\",[\"not\",[\"not\",[\"not\",[\"knight\",\"x\"]"
-        "]]]]]]]]]]]]]]]]]]]}"};
-    for (size_t i = 0; i < COUNT_OF(MALFORMED); i++) expect("knights", MALFORMED[i], "", "x: knight", BAD);
+        "{\"names\":[\"\"],\"statements\":[[\"knight\",\"\"]]}",
+        "{\"names\":[\"x\"],\"statements\":[[\"says\",\"x\"]]}",
+        "{\"names\":[\"x\"],\"statements\":[[\"and\",[\"knight\",\"x\"]]]}",
+        "{\"names\":[\"x\"],\"statements\":[3]}"};
+    for (size_t i = 0; i < COUNT_OF(MALFORMED); i++)
+        expect("knights", MALFORMED[i], "", "x: knight", BAD);
+
+    /* Statements may be nested, but not without end. */
+    for (int depth = 10; depth <= 1000; depth *= 10) {
+        buf b = {0};
+        buf_printf(&b, "{\"names\":[\"x\"],\"statements\":[");
+        for (int i = 0; i < depth; i++) buf_printf(&b, "[\"not\",");
+        buf_printf(&b, "[\"knight\",\"x\"]");
+        for (int i = 0; i < depth; i++) buf_add_char(&b, ']');
+        buf_printf(&b, "]}");
+        expect("knights", b.p, "", "x: knight", depth == 10 ? YES : BAD);
+        buf_free(&b);
+    }
 }
 
 static void sudoku_kind(void **state)
 {
     (void)state;
     static const char PUZZLE[] = "{\"grid\":[\"12.4\",\"..1.\",\".1..\",\"4..1\"]}";
-    static const struct row ROWS[] = {
-        {"1324 2413 3142 4231", NO}, {"1234 3412 2143 4321", YES}, {"1 2 3 4\n3 4 1 2\n2 1 4 3\n4 3 2 1", YES},
-        {"1234341221434321", YES}, {"|12|34|\n|34|12|\n|--+--|\n|21|43|\n|43|21|", YES},
-        {"[[1,2,3,4],[3,4,1,2],[2,1,4,3],[4,3,2,1]]", YES}, {"1234 3412 2143 432", NO}, {"1234 3412 2143 43211", NO},
-        {"1234 3412 2143 4312", NO}, {"1234 3412 2134 4321", NO}, {"1..4 ..1. .1.. 4..1", NO}, {"1204 3412 2143 4321", NO},
-        {"1234 3412 2143 4321 or 1234 3412 2143 4321", NO}, {"r1: 1234 3412 2143 4321", NO}, {"5234 3412 2143 4321", NO},
-        {"", NO}, {NULL, NO}};
-    expect_all("sudoku", PUZZLE, NULL, ROWS);
-    expect_all("sudoku", NULL, "1234 3412 2143 4321", ROWS);
-    expect("sudoku", "{\"grid\":[\"2...\",\"....\",\"....\",\"....\"]}", NULL, "1234 3412 2143 4321", NO);
-    expect("sudoku", NULL, "1234 3412 2143 4312", "1234 3412 2143 4312", NO); /* the known one breaks the rules */
+    static const char *const RIGHT[] = {
+        "1234 3412 2143 4321", "1 2 3 4\n3 4 1 2\n2 1 4 3\n4 3 2 1", "1234341221434321",
+        "|12|34|\n|34|12|\n|--+--|\n|21|43|\n|43|21|",
+        "[[1,2,3,4],[3,4,1,2],[2,1,4,3],[4,3,2,1]]", NULL};
+    static const char *const WRONG[] = {
+        "1324 2413 3142 4231", "1234 3412 2143 432", "1234 3412 2143 43211",
+        "1234 3412 2143 4312", "1234 3412 2134 4321", "1..4 ..1. .1.. 4..1",
+        "1204 3412 2143 4321", "1234 3412 2143 4321 or 1234 3412 2143 4321",
+        "r1: 1234 3412 2143 4321", "5234 3412 2143 4321", "", NULL};
+    expect_all("sudoku", PUZZLE, NULL, RIGHT, WRONG);
+    expect_all("sudoku", NULL, "1234 3412 2143 4321", RIGHT, WRONG);
+    expect("sudoku", "{\"grid\":[\"2...\",\"....\",\"....\",\"....\"]}", NULL,
+           "1234 3412 2143 4321", NO);
+    expect("sudoku", NULL, "1234 3412 2143 4312", "1234 3412 2143 4312",
+           NO); /* the known one breaks the rules */
     expect("sudoku",
-           "{\"grid\":[\"53..7....\",\"6..195...\",\".98....6.\",\"8...6...3\",\"4..8.3..1\",\"7...2...6\",\".6....28.\","
+           "{\"grid\":[\"53..7....\",\"6..195...\",\".98....6.\",\"8...6...3\",\"4..8.3..1\",\"7..."
+           "2...6\",\".6....28.\","
            "\"...419..5\",\"....8..79\"]}",
-           NULL, "534678912672195348198342567859761423426853791713924856961537284287419635345286179", YES);
+           NULL,
+           "534678912672195348198342567859761423426853791713924856961537284287419635345286179",
+           YES);
     static const char *const MALFORMED[] = {
-        "{}", "{\"grid\":[]}", "{\"grid\":[\"1..4\",\"..1.\",\".1..\"]}", "{\"grid\":[\"1..4\",\"..1.\",\".1..\",\"4.1\"]}",
-        "{\"grid\":[\"1..4\",\"..1.\",\".1..\",\"4..0\"]}", "{\"grid\":[1,2,3,4]}", "{\"grid\":\"1..4\"}",
-        "{\"grid\":[\"1....\",\".....\",\".....\",\".....\",\".....\"]}", "{\"grid\":[\"\",\"\",\"\",\"\"]}"};
-    for (size_t i = 0; i < COUNT_OF(MALFORMED); i++) expect("sudoku", MALFORMED[i], "", "1234 3412 2143 4321", BAD);
+        "{}", "{\"grid\":[]}", "{\"grid\":[\"1..4\",\"..1.\",\".1..\"]}",
+        "{\"grid\":[\"1..4\",\"..1.\",\".1..\",\"4.1\"]}",
+        "{\"grid\":[\"1..4\",\"..1.\",\".1..\",\"4..0\"]}", "{\"grid\":[1,2,3,4]}",
+        "{\"grid\":\"1..4\"}", "{\"grid\":[\"1....\",\".....\",\".....\",\".....\",\".....\"]}",
+        "{\"grid\":[\"\",\"\",\"\",\"\"]}"};
+    for (size_t i = 0; i < COUNT_OF(MALFORMED); i++)
+        expect("sudoku", MALFORMED[i], "", "1234 3412 2143 4321", BAD);
 }
 
 static void path_kind(void **state)
 {
     (void)state;
     static const char PUZZLE[] = "{\"grid\":[\"S.#\",\".#.\",\"..E\"]}";
-    static const struct row ROWS[] = {
-        {"DDRR", YES}, {"ddrr", YES}, {"D D R R", YES}, {"D, D, R, R", YES}, {"down down right right", YES},
-        {"Down, Down, Right, Right.", YES}, {"D->D->R->R", YES}, {"↓↓→→", YES}, {"下下右右", YES}, {"下、下、右、右", YES},
-        {"[\"D\",\"D\",\"R\",\"R\"]", YES}, {"RRDD", NO}, {"RDDR", NO}, {"DDR", NO}, {"DDRRL", NO}, {"DDRLRR", NO},
-        {"DUDDRR", NO}, {"DDRRDDRR", NO}, {"DDRR or RRDD", NO}, {"DDRR none", NO}, {"none", NO}, {"DDXR", NO},
-        {"go DDRR", NO}, {"LLLL", NO}, {"", NO}, {"4", NO}, {NULL, NO}};
-    expect_all("path", PUZZLE, NULL, ROWS);
-    expect_all("path", NULL, "DDRR", ROWS);
+    static const char *const RIGHT[] = {
+        "DDRR", "ddrr", "D D R R", "D, D, R, R", "down down right right",
+        "Down, Down, Right, Right.", "D->D->R->R", "↓↓→→", "下下右右", "下、下、右、右",
+        "[\"D\",\"D\",\"R\",\"R\"]", NULL};
+    static const char *const WRONG[] = {
+        "RRDD", "RDDR", "DDR", "DDRRL", "DDRLRR", "DUDDRR", "DDRRDDRR", "DDRR or RRDD",
+        "DDRR none", "none", "DDXR", "go DDRR", "LLLL", "", "4", NULL};
+    expect_all("path", PUZZLE, NULL, RIGHT, WRONG);
+    expect_all("path", NULL, "DDRR", RIGHT, WRONG);
     static const char CLOSED[] = "{\"grid\":[\"S#\",\"#E\"]}";
     expect("path", CLOSED, NULL, "none", YES);
     expect("path", CLOSED, NULL, "No path", YES);
@@ -204,10 +235,12 @@ static void path_kind(void **state)
     expect("path", CLOSED, NULL, "DR", NO);
     expect("path", CLOSED, NULL, "none or DR", NO);
     expect("path", NULL, "none", "unreachable", YES);
-    expect("path", "{\"grid\":[\"S..\",\"...\",\"..E\"]}", NULL, "DRDR", YES); /* any shortest way */
-    static const char *const MALFORMED[] = {"{}", "{\"grid\":[\"S.\"]}", "{\"grid\":[\"SE\",\"E.\"]}", "{\"grid\":[\"SE\",\".\"]}",
-                                            "{\"grid\":[\"SE\",\".x\"]}", "{\"grid\":[]}", "{\"grid\":[null]}",
-                                            "{\"grid\":[\"SE\",\"S.\"]}"};
+    expect("path", "{\"grid\":[\"S..\",\"...\",\"..E\"]}", NULL, "DRDR",
+           YES); /* any shortest way */
+    static const char *const MALFORMED[] = {
+        "{}", "{\"grid\":[\"S.\"]}", "{\"grid\":[\"SE\",\"E.\"]}", "{\"grid\":[\"SE\",\".\"]}",
+        "{\"grid\":[\"SE\",\".x\"]}", "{\"grid\":[]}", "{\"grid\":[null]}",
+        "{\"grid\":[\"SE\",\"S.\"]}"};
     for (size_t i = 0; i < COUNT_OF(MALFORMED); i++) expect("path", MALFORMED[i], "", "R", BAD);
 }
 
@@ -215,15 +248,16 @@ static void sat_kind(void **state)
 {
     (void)state;
     static const char PUZZLE[] = "{\"variables\":4,\"clauses\":[[1,-2],[2,3],[-1,-3]]}";
-    static const struct row ROWS[] = {
-        {"x1=1, x2=1, x3=0, x4=0", YES}, {"x1=1 x2=1 x3=0", YES}, {"x1=T; x2=true; x3=F", YES}, {"x1 x2 ~x3", YES},
-        {"x1 x2 x3'", YES}, {"x1, x2, ¬x3", YES}, {"x_1 = 1, x_{2} = 1, x_3 = 0", YES}, {"x1=真，x2=真，x3=假", YES},
-        {"x1: true\nx2: true\nx3: false", YES}, {"not x1, not x2, x3", YES}, {"x1=1 x2=1", NO}, {"x1=1 x2=1 x3=1", NO},
-        {"x1=1 x1=0 x2=1 x3=0", NO}, {"x1=1 x1=1 x2=1 x3=0", NO}, {"x1=1 x2=1 x3=0 unsat", NO}, {"unsat", NO},
-        {"x1=1 x2=1 x3=0 x5=1", NO}, {"x1=10 x2=1 x3=0", NO}, {"x1=1x2=1x3=0", NO}, {"x1 x2 ~~x3", NO}, {"~x3=1 x1 x2", NO},
-        {"x0=1 x1=1 x2=1 x3=0", NO}, {"1 1 0", NO}, {",", NO}, {"", NO}, {"satisfiable", NO},
-        {"x1=1 x2=1 x3=0 or x1=0 x2=0 x3=1", NO}, {"x1=1|0 x2=1 x3=0", NO}, {NULL, NO}};
-    expect_all("sat", PUZZLE, NULL, ROWS);
+    static const char *const RIGHT[] = {
+        "x1=1, x2=1, x3=0, x4=0", "x1=1 x2=1 x3=0", "x1=T; x2=true; x3=F", "x1 x2 ~x3",
+        "x1 x2 x3'", "x1, x2, ¬x3", "x_1 = 1, x_{2} = 1, x_3 = 0", "x1=真，x2=真，x3=假",
+        "x1: true\nx2: true\nx3: false", "not x1, not x2, x3", NULL};
+    static const char *const WRONG[] = {
+        "x1=1 x2=1", "x1=1 x2=1 x3=1", "x1=1 x1=0 x2=1 x3=0", "x1=1 x1=1 x2=1 x3=0",
+        "x1=1 x2=1 x3=0 unsat", "unsat", "x1=1 x2=1 x3=0 x5=1", "x1=10 x2=1 x3=0", "x1=1x2=1x3=0",
+        "x1 x2 ~~x3", "~x3=1 x1 x2", "x0=1 x1=1 x2=1 x3=0", "1 1 0", ",", "", "satisfiable",
+        "x1=1 x2=1 x3=0 or x1=0 x2=0 x3=1", "x1=1|0 x2=1 x3=0", NULL};
+    expect_all("sat", PUZZLE, NULL, RIGHT, WRONG);
     static const char NEVER[] = "{\"variables\":2,\"clauses\":[[1,2],[1,-2],[-1,2],[-1,-2]]}";
     expect("sat", NEVER, NULL, "unsat", YES);
     expect("sat", NEVER, NULL, "Unsatisfiable.", YES);
@@ -234,10 +268,11 @@ static void sat_kind(void **state)
     expect("sat", NULL, "x1=1 x2=0", "x1", NO);
     expect("sat", NULL, "unsat", "unsat", YES);
     expect("sat", NULL, "unsat", "x1", NO);
-    static const char *const MALFORMED[] = {"{}", "{\"variables\":2,\"clauses\":[]}", "{\"variables\":2,\"clauses\":[[]]}",
-                                            "{\"variables\":2,\"clauses\":[[3]]}", "{\"variables\":2,\"clauses\":[[0]]}",
-                                            "{\"variables\":65,\"clauses\":[[1]]}", "{\"variables\":2,\"clauses\":[1]}",
-                                            "{\"clauses\":[[1]]}", "{\"variables\":2,\"clauses\":[[\"1\"]]}"};
+    static const char *const MALFORMED[] = {
+        "{}", "{\"variables\":2,\"clauses\":[]}", "{\"variables\":2,\"clauses\":[[]]}",
+        "{\"variables\":2,\"clauses\":[[3]]}", "{\"variables\":2,\"clauses\":[[0]]}",
+        "{\"variables\":65,\"clauses\":[[1]]}", "{\"variables\":2,\"clauses\":[1]}",
+        "{\"clauses\":[[1]]}", "{\"variables\":2,\"clauses\":[[\"1\"]]}"};
     for (size_t i = 0; i < COUNT_OF(MALFORMED); i++) expect("sat", MALFORMED[i], "", "x1", BAD);
 }
 
@@ -245,12 +280,13 @@ static void coloring_kind(void **state)
 {
     (void)state;
     static const char PUZZLE[] = "{\"nodes\":3,\"colors\":3,\"edges\":[\"AB\",\"BC\"]}";
-    static const struct row ROWS[] = {
-        {"A=1 B=2 C=1", YES}, {"A:1, B:3, C:2", YES}, {"A1 B2 C1", YES}, {"C=1; A=1; B=2.", YES}, {"A-1, B-2, C-1", YES},
-        {"A=1 B=1 C=2", NO}, {"A=1 B=2", NO}, {"A=1 B=2 C=1 D=1", NO}, {"A=1 A=2 B=2 C=1", NO}, {"A=1 B=4 C=1", NO},
-        {"A=0 B=1 C=2", NO}, {"A=1 B=2 C=1 none", NO}, {"none", NO}, {"A=12 B=2 C=1", NO}, {"1 2 1", NO}, {"a=1 b=2 c=1", NO},
-        {"A=1,2 B=3 C=1", NO}, {"", NO}, {",", NO}, {NULL, NO}};
-    expect_all("coloring", PUZZLE, NULL, ROWS);
+    static const char *const RIGHT[] = {
+        "A=1 B=2 C=1", "A:1, B:3, C:2", "A1 B2 C1", "C=1; A=1; B=2.", "A-1, B-2, C-1", NULL};
+    static const char *const WRONG[] = {
+        "A=1 B=1 C=2", "A=1 B=2", "A=1 B=2 C=1 D=1", "A=1 A=2 B=2 C=1", "A=1 B=4 C=1",
+        "A=0 B=1 C=2", "A=1 B=2 C=1 none", "none", "A=12 B=2 C=1", "1 2 1", "a=1 b=2 c=1",
+        "A=1,2 B=3 C=1", "", ",", NULL};
+    expect_all("coloring", PUZZLE, NULL, RIGHT, WRONG);
     static const char NEVER[] = "{\"nodes\":3,\"colors\":2,\"edges\":[\"AB\",\"BC\",\"CA\"]}";
     expect("coloring", NEVER, NULL, "none", YES);
     expect("coloring", NEVER, NULL, "无解", YES);
@@ -258,13 +294,17 @@ static void coloring_kind(void **state)
     expect("coloring", NULL, "A=1 B=2", "B:2, A:1", YES);
     expect("coloring", NULL, "A=1 B=2", "A=2 B=1", NO);
     static const char *const MALFORMED[] = {
-        "{}", "{\"nodes\":27,\"colors\":3,\"edges\":[]}", "{\"nodes\":3,\"colors\":0,\"edges\":[]}",
-        "{\"nodes\":3,\"colors\":3,\"edges\":[\"AD\"]}", "{\"nodes\":3,\"colors\":3,\"edges\":[\"AA\"]}",
-        "{\"nodes\":3,\"colors\":3,\"edges\":[\"A\"]}", "{\"nodes\":3,\"colors\":3}", "{\"nodes\":3,\"colors\":3,\"edges\":[1]}"};
-    for (size_t i = 0; i < COUNT_OF(MALFORMED); i++) expect("coloring", MALFORMED[i], "", "A=1 B=2 C=1", BAD);
+        "{}", "{\"nodes\":27,\"colors\":3,\"edges\":[]}",
+        "{\"nodes\":3,\"colors\":0,\"edges\":[]}",
+        "{\"nodes\":3,\"colors\":3,\"edges\":[\"AD\"]}",
+        "{\"nodes\":3,\"colors\":3,\"edges\":[\"AA\"]}",
+        "{\"nodes\":3,\"colors\":3,\"edges\":[\"A\"]}", "{\"nodes\":3,\"colors\":3}",
+        "{\"nodes\":3,\"colors\":3,\"edges\":[1]}"};
+    for (size_t i = 0; i < COUNT_OF(MALFORMED); i++)
+        expect("coloring", MALFORMED[i], "", "A=1 B=2 C=1", BAD);
 }
 
-/* ---- size and time ------------------------------------------------------------------------------------ */
+/* ---- size and time --------------------------------------------------------------------------- */
 
 /* n times `piece`, and `tail`. */
 static void repeat(buf *b, const char *piece, int n, const char *tail)
@@ -277,12 +317,18 @@ static void repeat(buf *b, const char *piece, int n, const char *tail)
 static void huge_answers_end_soon(void **state)
 {
     (void)state;
-    static const char *const PIECES[] = {"(", "9**", "1+", "-", "x1=1 ", "[", "R", "Ann: knight ", "A=1 ", "\xff", "$", "9"};
-    static const struct { const char *kind, *puzzle; } KINDS[] = {
-        {"countdown", "{\"numbers\":[1,2],\"target\":3}"}, {"list", NULL}, {"boolean", NULL},
-        {"knights", "{\"names\":[\"Ann\"],\"statements\":[[\"knight\",\"Ann\"]]}"},
-        {"sudoku", "{\"grid\":[\"1..4\",\"..1.\",\".1..\",\"4..1\"]}"}, {"path", "{\"grid\":[\"S.E\"]}"},
-        {"sat", "{\"variables\":1,\"clauses\":[[1]]}"}, {"coloring", "{\"nodes\":1,\"colors\":1,\"edges\":[]}"}};
+    static const char *const PIECES[] = {"(", "9**",          "1+",   "-",    "x1=1 ", "[",
+                                         "R", "Ann: knight ", "A=1 ", "\xff", "$",     "9"};
+    static const struct {
+        const char *kind, *puzzle;
+    } KINDS[] = {{"countdown", "{\"numbers\":[1,2],\"target\":3}"},
+                 {"list", NULL},
+                 {"boolean", NULL},
+                 {"knights", "{\"names\":[\"Ann\"],\"statements\":[[\"knight\",\"Ann\"]]}"},
+                 {"sudoku", "{\"grid\":[\"1..4\",\"..1.\",\".1..\",\"4..1\"]}"},
+                 {"path", "{\"grid\":[\"S.E\"]}"},
+                 {"sat", "{\"variables\":1,\"clauses\":[[1]]}"},
+                 {"coloring", "{\"nodes\":1,\"colors\":1,\"edges\":[]}"}};
     buf b = {0};
     uint64_t start = clock_ns();
     int judged = 0;
@@ -309,7 +355,8 @@ static void hard_puzzles_end_soon(void **state)
             buf_printf(&b, "%s%d%s", h ? "," : "[", p * HOLES + h + 1, h + 1 == HOLES ? "]," : "");
     for (int h = 0; h < HOLES; h++)
         for (int p = 0; p < PIGEONS; p++)
-            for (int q = 0; q < p; q++) buf_printf(&b, "[-%d,-%d],", p * HOLES + h + 1, q * HOLES + h + 1);
+            for (int q = 0; q < p; q++)
+                buf_printf(&b, "[-%d,-%d],", p * HOLES + h + 1, q * HOLES + h + 1);
     buf_printf(&b, "[1,-1]]}");
     uint64_t start = clock_ns();
     assert_in_range(judge("sat", b.p, NULL, STR("unsat")), NO, YES);
@@ -317,7 +364,7 @@ static void hard_puzzles_end_soon(void **state)
     buf_free(&b);
 }
 
-/* ---- against solvers that try everything ---------------------------------------------------------- */
+/* ---- against solvers that try everything ----------------------------------------------------- */
 
 static json_t *make(task_problem *p, const char *family, int level, uint64_t i)
 {
@@ -347,7 +394,8 @@ static bool reachable(const double *v, int n, double target)
             int m = 0;
             for (int k = 0; k < n; k++)
                 if (k != i && k != j) rest[m++] = v[k];
-            const double results[] = {v[i] + v[j], v[i] - v[j], v[i] * v[j], v[j] != 0 ? v[i] / v[j] : 0};
+            const double results[] = {v[i] + v[j], v[i] - v[j], v[i] * v[j],
+                                      v[j] != 0 ? v[i] / v[j] : 0};
             for (int k = 0; k < (v[j] != 0 ? 4 : 3); k++) {
                 rest[m] = results[k];
                 if (reachable(rest, m + 1, target)) return true;
@@ -365,7 +413,8 @@ static void countdowns_have_solutions(void **state)
             json_t *puzzle = make(&p, "countdown", level, i);
             double v[8];
             int n = 0;
-            for (json_t *x; (x = json_array_get(json_object_get(puzzle, "numbers"), (size_t)n)); n++)
+            for (json_t *x; (x = json_array_get(json_object_get(puzzle, "numbers"), (size_t)n));
+                 n++)
                 v[n] = (double)json_integer_value(x);
             double target = (double)json_integer_value(json_object_get(puzzle, "target"));
             assert_true(reachable(v, n, target));
@@ -384,7 +433,8 @@ static void knights_have_one_solution(void **state)
     buf b = {0};
     for (int level = 1; level <= 6; level++)
         for (uint64_t i = 0; i < 40; i++) {
-            json_t *puzzle = make(&p, "knights", level, i), *names = json_object_get(puzzle, "names");
+            json_t *puzzle = make(&p, "knights", level, i),
+                   *names = json_object_get(puzzle, "names");
             size_t n = json_array_size(names);
             int good = 0;
             for (unsigned way = 0; way < 1u << n; way++) {
@@ -401,7 +451,8 @@ static void knights_have_one_solution(void **state)
     task_problem_free(&p);
 }
 
-/* How many of all ways to fill the rest are accepted? Rows first, so that a wrong one ends early. */
+/* How many of all ways to fill the rest are accepted? Rows first, so that a wrong one ends early.
+ */
 static int count_grids(char *grid, const char *given, int cell, const json_t *puzzle)
 {
     if (cell == 16) return accepts("sudoku", puzzle, (str){grid, 16});
@@ -429,7 +480,8 @@ static void sudokus_have_one_solution(void **state)
             char given[17] = "", grid[16];
             int empty = 0;
             for (size_t r = 0; r < 4; r++)
-                strcat(given, json_string_value(json_array_get(json_object_get(puzzle, "grid"), r)));
+                strcat(given,
+                       json_string_value(json_array_get(json_object_get(puzzle, "grid"), r)));
             for (int c = 0; c < 16; c++) empty += given[c] == '.';
             assert_int_equal(empty, EMPTY[level - 1]);
             assert_int_equal(count_grids(grid, given, 0, puzzle), 1);
@@ -481,7 +533,8 @@ static void graphs_are_as_they_say(void **state)
     int none = 0, all = 0;
     for (int level = 1; level <= 5; level++)
         for (uint64_t i = 0; i < 40; i++, all++) {
-            json_t *puzzle = make(&p, "coloring", level, i), *edges = json_object_get(puzzle, "edges");
+            json_t *puzzle = make(&p, "coloring", level, i),
+                   *edges = json_object_get(puzzle, "edges");
             int n = (int)json_integer_value(json_object_get(puzzle, "nodes")), good = 0, ways = 1;
             int colors = (int)json_integer_value(json_object_get(puzzle, "colors"));
             for (int v = 0; v < n; v++) ways *= colors;
