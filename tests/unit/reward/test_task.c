@@ -75,7 +75,9 @@ static void check_styles(const task_family *f, task_options o, uint64_t index)
             generate(&p, f, &o, index);
             if (!accepted(f, &p, &p.answer))
                 fail_msg("%s: own answer %s refused", f->name, p.answer.p);
-            if (!is_text(&p.prompt)) fail_msg("%s: prompt %s", f->name, p.prompt.p);
+            /* No place of a pattern is left open. */
+            if (!is_text(&p.prompt) || strchr(p.prompt.p, '%'))
+                fail_msg("%s: prompt %s", f->name, p.prompt.p);
             if (s == TASK_NO_TRACE) {
                 assert_int_equal(p.trace.n + p.trace_answer.n, 0);
                 continue;
