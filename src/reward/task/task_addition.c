@@ -103,7 +103,7 @@ static void trace(const void *state, task_tale *t)
 
 const task_family task_addition = {
     .name = "addition",
-    .kind = "math",
+    .kind = "integer",
     .about = "the sum of two numbers of 2 to 12 digits",
     .levels = 6,
     .styles = 1 << TASK_DIRECT | 1 << TASK_VERIFICATION | 1 << TASK_BACKTRACKING |

@@ -308,7 +308,7 @@ static void trace(const void *state, task_tale *t)
 
 const task_family task_calendar = {
     .name = "calendar",
-    .kind = "math",
+    .kind = "integer",
     .about = "weekdays, days between dates, leap years",
     .levels = 6,
     .styles = 1 << TASK_DIRECT | 1 << TASK_VERIFICATION | 1 << TASK_BACKTRACKING |

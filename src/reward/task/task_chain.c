@@ -126,7 +126,7 @@ static void trace(const void *state, task_tale *t)
 
 const task_family task_chain = {
     .name = "chain",
-    .kind = "math",
+    .kind = "integer",
     .about = "additions and subtractions in a row",
     .levels = 6,
     .styles = 1 << TASK_DIRECT | 1 << TASK_VERIFICATION | 1 << TASK_BACKTRACKING |

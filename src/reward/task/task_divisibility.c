@@ -279,7 +279,7 @@ static void trace(const void *state, task_tale *t)
 
 const task_family task_divisibility = {
     .name = "divisibility",
-    .kind = "math",
+    .kind = "integer",
     .about = "remainders, largest prime factors, numbers of divisors, remainders of powers",
     .levels = 6,
     .styles = 1 << TASK_DIRECT | 1 << TASK_VERIFICATION | 1 << TASK_BACKTRACKING |

@@ -170,7 +170,7 @@ static void trace(const void *state, task_tale *t)
 
 const task_family task_expression = {
     .name = "expression",
-    .kind = "math",
+    .kind = "integer",
     .about = "brackets and precedence with + - *",
     .levels = 6,
     .styles = 1 << TASK_DIRECT | 1 << TASK_VERIFICATION | 1 << TASK_BACKTRACKING |

@@ -153,7 +153,7 @@ static void trace(const void *state, task_tale *t)
 
 const task_family task_gcd = {
     .name = "gcd",
-    .kind = "math",
+    .kind = "integer",
     .about = "the greatest common divisor of two or three numbers",
     .levels = 6,
     .styles = 1 << TASK_DIRECT | 1 << TASK_VERIFICATION | 1 << TASK_BACKTRACKING |

@@ -105,7 +105,7 @@ static void trace(const void *state, task_tale *t)
 
 const task_family task_multiplication = {
     .name = "multiplication",
-    .kind = "math",
+    .kind = "integer",
     .about = "the product of two numbers of 1 to 4 digits",
     .levels = 6,
     .styles = 1 << TASK_DIRECT | 1 << TASK_VERIFICATION | 1 << TASK_BACKTRACKING |

@@ -110,7 +110,7 @@ static void trace(const void *state, task_tale *t)
 
 const task_family task_parity = {
     .name = "parity",
-    .kind = "math",
+    .kind = "integer",
     .about = "whether a string of bits has an even or odd number of ones",
     .levels = 6,
     .styles = 1 << TASK_DIRECT | 1 << TASK_VERIFICATION | 1 << TASK_BACKTRACKING |
