@@ -23,38 +23,118 @@ struct pattern {
     pcre2_code *code;
 };
 
-ponder_status pattern_open(pattern **out, str text, unsigned flags, ponder_error *err)
+/* General categories by the long names that ECMA-262 allows (Unicode, PropertyValueAliases). */
+static const struct category {
+    const char *name, *code;
+} CATEGORIES[] = {
+    {"Cased_Letter", "L&"},
+    {"Close_Punctuation", "Pe"},
+    {"Connector_Punctuation", "Pc"},
+    {"Control", "Cc"},
+    {"Currency_Symbol", "Sc"},
+    {"Dash_Punctuation", "Pd"},
+    {"Decimal_Number", "Nd"},
+    {"Enclosing_Mark", "Me"},
+    {"Final_Punctuation", "Pf"},
+    {"Format", "Cf"},
+    {"Initial_Punctuation", "Pi"},
+    {"Letter", "L"},
+    {"Letter_Number", "Nl"},
+    {"Line_Separator", "Zl"},
+    {"Lowercase_Letter", "Ll"},
+    {"Mark", "M"},
+    {"Math_Symbol", "Sm"},
+    {"Modifier_Letter", "Lm"},
+    {"Modifier_Symbol", "Sk"},
+    {"Nonspacing_Mark", "Mn"},
+    {"Number", "N"},
+    {"Open_Punctuation", "Ps"},
+    {"Other", "C"},
+    {"Other_Letter", "Lo"},
+    {"Other_Number", "No"},
+    {"Other_Punctuation", "Po"},
+    {"Other_Symbol", "So"},
+    {"Paragraph_Separator", "Zp"},
+    {"Private_Use", "Co"},
+    {"Punctuation", "P"},
+    {"Separator", "Z"},
+    {"Space_Separator", "Zs"},
+    {"Spacing_Mark", "Mc"},
+    {"Surrogate", "Cs"},
+    {"Symbol", "S"},
+    {"Titlecase_Letter", "Lt"},
+    {"Unassigned", "Cn"},
+    {"Uppercase_Letter", "Lu"},
+    {"digit", "Nd"},
+    {"punct", "P"},
+};
+
+/* "\\p{...}" without "General_Category=" and with the category's code, which is all PCRE2 knows. */
+static void add_property(buf *out, str name)
 {
-    *out = NULL;
-    if (text.n >= PATTERN_LIMIT)
-        return err_set(err, PONDER_ELIMIT, "regular expression has %zu bytes", text.n);
+    static const str PREFIX[] = {STR("General_Category="), STR("gc=")};
+    for (size_t i = 0; i < COUNT_OF(PREFIX); i++)
+        if (str_starts(name, PREFIX[i])) name = (str){name.p + PREFIX[i].n, name.n - PREFIX[i].n};
+    for (size_t i = 0; i < COUNT_OF(CATEGORIES); i++)
+        if (str_eq(name, str_of(CATEGORIES[i].name))) name = str_of(CATEGORIES[i].code);
+    buf_add_str(out, name);
+}
+
+/* What ECMA-262 writes otherwise than PCRE2. */
+static void translate(buf *out, str p)
+{
+    for (size_t i = 0; i < p.n;) {
+        size_t n = size_min(p.p[i] == '\\' ? 2 : 1, p.n - i);
+        buf_add(out, p.p + i, n);
+        bool property = n == 2 && (p.p[i + 1] == 'p' || p.p[i + 1] == 'P');
+        i += n;
+        size_t end = property && i < p.n && p.p[i] == '{' ? str_find(p, STR("}"), i) : SIZE_MAX;
+        if (end == SIZE_MAX) continue;
+        buf_add_char(out, '{');
+        add_property(out, (str){p.p + i + 1, end - i - 1});
+        i = end;
+    }
+}
+
+static ponder_status compile(pattern *p, str text, unsigned flags, ponder_error *err)
+{
     uint32_t options = PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C | PCRE2_AUTO_CALLOUT;
     if (flags & PATTERN_ECMA)
-        options |= PCRE2_ALT_BSUX | PCRE2_DOLLAR_ENDONLY | PCRE2_MATCH_UNSET_BACKREF;
+        options |= PCRE2_ALT_BSUX | PCRE2_DOLLAR_ENDONLY | PCRE2_MATCH_UNSET_BACKREF |
+                   PCRE2_ALLOW_EMPTY_CLASS;
     else options |= PCRE2_UCP;
     if (flags & PATTERN_WHOLE) options |= PCRE2_ANCHORED | PCRE2_ENDANCHORED;
-    pattern *p = calloc(1, sizeof *p);
     pcre2_compile_context *context = pcre2_compile_context_create(NULL);
-    if (!p || !context) {
-        pcre2_compile_context_free(context);
-        free(p);
-        return err_set(err, PONDER_ENOMEM, "regular expression: out of memory");
-    }
+    if (!context) return err_set(err, PONDER_ENOMEM, "regular expression: out of memory");
     int code;
     PCRE2_SIZE where;
     pcre2_set_parens_nest_limit(context, NEST_LIMIT);
     if (flags & PATTERN_ECMA) pcre2_set_compile_extra_options(context, PCRE2_EXTRA_ALT_BSUX);
     p->code = pcre2_compile((PCRE2_SPTR)text.p, text.n, options, &code, &where, context);
     pcre2_compile_context_free(context);
-    if (!p->code) {
-        char why[128] = "";
-        pcre2_get_error_message(code, (PCRE2_UCHAR *)why, sizeof why);
-        free(p);
-        return err_set(err, PONDER_EFORMAT, "regular expression \"%.*s\": %s at byte %zu",
-                       STR_ARG(text), why, (size_t)where);
-    }
-    *out = p;
-    return PONDER_OK;
+    if (p->code) return PONDER_OK;
+    char why[128] = "";
+    pcre2_get_error_message(code, (PCRE2_UCHAR *)why, sizeof why);
+    return err_set(err, PONDER_EFORMAT, "regular expression \"%.*s\": %s at byte %zu",
+                   STR_ARG(text), why, (size_t)where);
+}
+
+ponder_status pattern_open(pattern **out, str text, unsigned flags, ponder_error *err)
+{
+    *out = NULL;
+    if (text.n >= PATTERN_LIMIT)
+        return err_set(err, PONDER_ELIMIT, "regular expression has %zu bytes", text.n);
+    pattern *p = calloc(1, sizeof *p);
+    buf translated = {0};
+    if (flags & PATTERN_ECMA) translate(&translated, text);
+    ponder_status st;
+    if (!p || translated.failed)
+        st = err_set(err, PONDER_ENOMEM, "regular expression: out of memory");
+    else st = compile(p, translated.n ? buf_str(&translated) : text, flags, err);
+    buf_free(&translated);
+    if (st == PONDER_OK) *out = p;
+    else pattern_close(p);
+    return st;
 }
 
 void pattern_close(pattern *p)
