@@ -80,15 +80,25 @@ static void add_property(buf *out, str name)
     buf_add_str(out, name);
 }
 
-/* What ECMA-262 writes otherwise than PCRE2. */
+/* ECMA's blanks: ASCII's, every separator and U+FEFF. */
+#define BLANKS "\\s\\p{Z}\xEF\xBB\xBF"
+
+/* What ECMA-262 writes otherwise than PCRE2: names of properties, and \s. (\S in a class stays
+ * PCRE2's.) */
 static void translate(buf *out, str p)
 {
+    bool class = false;
     for (size_t i = 0; i < p.n;) {
-        size_t n = size_min(p.p[i] == '\\' ? 2 : 1, p.n - i);
-        buf_add(out, p.p + i, n);
-        bool property = n == 2 && (p.p[i + 1] == 'p' || p.p[i + 1] == 'P');
+        bool escape = p.p[i] == '\\' && i + 1 < p.n;
+        char c = escape ? p.p[i + 1] : p.p[i];
+        size_t n = escape ? 2 : 1, end = SIZE_MAX;
+        if (!escape) class = c == '[' || (class && c != ']');
+        else if ((c == 'p' || c == 'P') && i + 2 < p.n && p.p[i + 2] == '{')
+            end = str_find(p, STR("}"), i);
+        if (escape && c == 's') buf_add_str(out, class ? STR(BLANKS) : STR("[" BLANKS "]"));
+        else if (escape && c == 'S' && !class) buf_add_str(out, STR("[^" BLANKS "]"));
+        else buf_add(out, p.p + i, n);
         i += n;
-        size_t end = property && i < p.n && p.p[i] == '{' ? str_find(p, STR("}"), i) : SIZE_MAX;
         if (end == SIZE_MAX) continue;
         buf_add_char(out, '{');
         add_property(out, (str){p.p + i + 1, end - i - 1});
@@ -158,12 +168,12 @@ static int charge(pcre2_callout_block *block, void *arg)
     return 0;
 }
 
-enum pattern_verdict pattern_match(const pattern *p, str subject)
+enum pattern_verdict pattern_match(const pattern *p, str subject, size_t *steps)
 {
-    size_t steps;
-    if (!size_mul(&steps, subject.n, STEPS_PER_BYTE) || !size_add(&steps, steps, STEPS))
+    size_t own;
+    if (!size_mul(&own, subject.n, STEPS_PER_BYTE) || !size_add(&own, own, STEPS))
         return PATTERN_GAVE_UP;
-    budget b = {.left = steps};
+    budget b = {.left = steps ? *steps : own};
     int rc = PCRE2_ERROR_NOMEMORY;
     pcre2_match_context *context = pcre2_match_context_create(NULL);
     pcre2_match_data *match = pcre2_match_data_create(1, NULL);
@@ -175,5 +185,6 @@ enum pattern_verdict pattern_match(const pattern *p, str subject)
     }
     pcre2_match_data_free(match);
     pcre2_match_context_free(context);
+    if (steps) *steps = b.left;
     return rc >= 0 ? PATTERN_YES : rc == PCRE2_ERROR_NOMATCH ? PATTERN_NO : PATTERN_GAVE_UP;
 }

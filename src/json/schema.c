@@ -9,7 +9,7 @@ typedef struct run {
     const json_schema *s;
     ponder_error *err;
     ponder_status stopped; /* ELIMIT, ENOMEM: nothing that is found out any more counts */
-    size_t steps;
+    size_t steps, pattern_steps;
     int quiet; /* inside something that may fail: no message */
     int depth, n_scope;
     int scope[SCHEMA_DEPTH]; /* resources entered, outermost first */
@@ -83,8 +83,8 @@ static size_t count_of(const task *t, const char *key, size_t none)
 
 static bool matches(run *r, const pattern *p, str text)
 {
-    enum pattern_verdict m = pattern_match(p, text);
-    if (m == PATTERN_GAVE_UP) return stop(r, PONDER_ELIMIT, "a pattern takes too many steps");
+    enum pattern_verdict m = pattern_match(p, text, &r->pattern_steps);
+    if (m == PATTERN_GAVE_UP) return stop(r, PONDER_ELIMIT, "patterns take too many steps");
     return m == PATTERN_YES && spend(r, 1 + text.n / 64);
 }
 
@@ -443,7 +443,7 @@ static bool valid(run *r, const json_t *schema, const json_t *v, const schema_pl
 
 ponder_status json_schema_check(const json_schema *s, const json_t *value, ponder_error *err)
 {
-    run r = {.s = s, .err = err, .steps = SCHEMA_STEPS};
+    run r = {.s = s, .err = err, .steps = SCHEMA_STEPS, .pattern_steps = SCHEMA_PATTERN_STEPS};
     schema_place top = {0};
     bool ok = valid(&r, s->root, value, &top, NULL);
     return r.stopped != PONDER_OK ? r.stopped : ok ? PONDER_OK : PONDER_EFORMAT;

@@ -10,7 +10,8 @@ enum {
     SCHEMA_DEPTH = 1000, /* nested subschemas, in the document and at work */
     SCHEMA_NODES = 1 << 16,
     SCHEMA_NAMES = 1 << 10, /* ids and anchors */
-    SCHEMA_STEPS = 1 << 20  /* subschemas applied to one value */
+    SCHEMA_STEPS = 1 << 20, /* subschemas applied to one value */
+    SCHEMA_PATTERN_STEPS = 1 << 23
 };
 
 /* A place in a document, from the leaf up. */

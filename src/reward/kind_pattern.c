@@ -18,7 +18,7 @@ bool kind_regex(const reward_question *q, str answer, const char **reason)
     pattern *p;
     *reason = "no memory";
     if (pattern_open(&p, q->gold, PATTERN_WHOLE, NULL) != PONDER_OK) return false;
-    enum pattern_verdict v = pattern_match(p, answer);
+    enum pattern_verdict v = pattern_match(p, answer, NULL);
     pattern_close(p);
     *reason = v == PATTERN_YES  ? "matches"
               : v == PATTERN_NO ? "does not match"

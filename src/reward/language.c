@@ -414,7 +414,8 @@ reward_words reward_language(str text, str language)
         if (at >= neutral) neutral = neutral_end(&state, text, at);
         at = step_run(&c, text, at, at < neutral);
     }
-    if (c.target) end_line(&c);
+    if (!c.target) return (reward_words){0};
+    end_line(&c);
     size_t all = c.out.target + c.out.other;
     c.out.share = all ? (double)c.out.target / (double)all : 1;
     return c.out;

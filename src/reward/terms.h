@@ -40,7 +40,7 @@ typedef struct reward_words {
     size_t target, other; /* in units of 1/6 word */
 } reward_words;
 
-/* The share of words in a known language, of the thinking as a rule. What counts as a word, what is
+/* The share of words in a language, of the thinking as a rule; 0 for one that is not known. What counts as a word, what is
  * neutral and how languages of one script are told apart: docs/rewards.md. */
 reward_words reward_language(str text, str language);
 

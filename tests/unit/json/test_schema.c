@@ -107,7 +107,14 @@ static void test_limits(void **state)
     assert_int_equal(
         check("{\"pattern\":\"^(a|a)*$\"}", "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab\"", &err),
         PONDER_ELIMIT);
+    /* Names that are each within the budget of one match, but not together. */
     buf b = {0};
+    buf_add_char(&b, '{');
+    for (int i = 0; i < 2000; i++) buf_printf(&b, "\"%04daaaaaaaaaaaa\":1,", i);
+    buf_add_str(&b, STR("\"b\":1}"));
+    assert_int_equal(check("{\"patternProperties\":{\"(a|a)*[cd]\":true}}", b.p, &err),
+                     PONDER_ELIMIT);
+    buf_clear(&b);
     buf_add_str(&b, STR("{\"$ref\":\"#/$defs/d0\",\"$defs\":{"));
     for (int i = 0; i < 40; i++)
         buf_printf(&b,
@@ -212,6 +219,8 @@ static void test_draft_2020(void **state)
         {"{\"type\":[\"integer\",\"null\"],\"format\":\"email\"}", "3.0", "3.5"},
         {"{\"pattern\":\"^\\\\d{2}$\"}", "\"12\"", "\"\\u0661\\u0662\""},
         {"{\"minLength\":2,\"maxLength\":2}", "\"\\ud83d\\ude00\\u00e9\"", "\"abc\""},
+        {"{\"pattern\":\"^\\\\s[\\\\s]\\\\S$\"}", "\"\\u00a0\\u2003a\"", "\"aaa\""},
+        {"{\"pattern\":\"^\\\\p{Letter}\\\\P{gc=Decimal_Number}$\"}", "\"\\u00e9a\"", "\"a1\""},
         {"{\"propertyNames\":{\"pattern\":\"^[a-z]+$\"}}", "{\"ab\":1}", "{\"aB\":1}"},
     };
     for (size_t i = 0; i < COUNT_OF(ROW); i++) {
