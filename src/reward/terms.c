@@ -91,9 +91,7 @@ ponder_status reward_format_tokens(double *out, const tokenizer *t, const int32_
         int mark = 0;
         while (mark < MARKS && (id[mark] < 0 || id[mark] != ids[k])) mark++;
         if (mark < MARKS) {
-            /* A blank keeps the text on both sides from spelling a mark together. */
             add_mark(&l, mark, text.n, text.n);
-            buf_add_char(&text, ' ');
         } else {
             foreign = tokenizer_is_special(t, ids[k]);
             buf_add_str(&text, tokenizer_bytes(t, ids[k]));

@@ -4,7 +4,7 @@
  * The suite is Debian's package json-schema-test-suite, or any tree of that form that
  * JSON_SCHEMA_SUITE names. */
 #include "tests/check.h"
-#include "json/schema.h"
+#include "json/schema_int.h"
 
 #include <dirent.h>
 #include <stdlib.h>
@@ -134,6 +134,76 @@ static void test_limits(void **state)
     assert_int_equal(check("{\"uniqueItems\":true,\"items\":{\"minimum\":0}}", b.p, &err),
                      PONDER_OK);
     buf_free(&b);
+}
+
+/* The examples of RFC 3986, sections 5.4.1 and 5.4.2. */
+static void test_uri(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *ref, *uri, *fragment;
+    } ROW[] = {
+        {"g:h", "g:h", ""},
+        {"g", "http://a/b/c/g", ""},
+        {"./g", "http://a/b/c/g", ""},
+        {"g/", "http://a/b/c/g/", ""},
+        {"/g", "http://a/g", ""},
+        {"//g", "http://g", ""},
+        {"?y", "http://a/b/c/d;p?y", ""},
+        {"g?y", "http://a/b/c/g?y", ""},
+        {"#s", "http://a/b/c/d;p?q", "s"},
+        {"g#s", "http://a/b/c/g", "s"},
+        {"g?y#s", "http://a/b/c/g?y", "s"},
+        {";x", "http://a/b/c/;x", ""},
+        {"g;x=1/./y", "http://a/b/c/g;x=1/y", ""},
+        {"g;x=1/../y", "http://a/b/c/y", ""},
+        {"", "http://a/b/c/d;p?q", ""},
+        {".", "http://a/b/c/", ""},
+        {"./", "http://a/b/c/", ""},
+        {"..", "http://a/b/", ""},
+        {"../", "http://a/b/", ""},
+        {"../g", "http://a/b/g", ""},
+        {"../..", "http://a/", ""},
+        {"../../g", "http://a/g", ""},
+        {"../../../g", "http://a/g", ""},
+        {"/./g", "http://a/g", ""},
+        {"/../g", "http://a/g", ""},
+        {"g.", "http://a/b/c/g.", ""},
+        {"..g", "http://a/b/c/..g", ""},
+        {"./../g", "http://a/b/g", ""},
+        {"./g/.", "http://a/b/c/g/", ""},
+        {"g/./h", "http://a/b/c/g/h", ""},
+        {"g/../h", "http://a/b/c/h", ""},
+        {"g?y/../x", "http://a/b/c/g?y/../x", ""},
+        {"g#s/../x", "http://a/b/c/g", "s/../x"},
+    };
+    for (size_t i = 0; i < COUNT_OF(ROW); i++) {
+        buf b = {0};
+        str fragment;
+        uri_resolve(&b, STR("http://a/b/c/d;p?q"), str_of(ROW[i].ref), &fragment);
+        if (!str_eq(buf_str(&b), str_of(ROW[i].uri)) || !str_eq(fragment, str_of(ROW[i].fragment)))
+            fail_msg("%s gives %s, not %s", ROW[i].ref, b.p, ROW[i].uri);
+        buf_free(&b);
+    }
+}
+
+static void test_many_names(void **state)
+{
+    (void)state;
+    for (int n = 1000; n <= 1100; n += 100) {
+        ponder_error err;
+        json_schema *s;
+        buf b = {0};
+        buf_add_str(&b, STR("{\"$defs\":{\"x\":{}"));
+        for (int i = 0; i < n; i++) buf_printf(&b, ",\"d%d\":{\"$anchor\":\"a%d\"}", i, i);
+        buf_add_str(&b, STR("}}"));
+        json_t *json = parse(b.p);
+        ponder_status st = json_schema_open(&s, json, "s", &err);
+        assert_int_equal(st, n == 1000 ? PONDER_OK : PONDER_ELIMIT);
+        json_schema_close(s);
+        json_decref(json);
+        buf_free(&b);
+    }
 }
 
 static void test_numbers(void **state)
@@ -344,6 +414,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_messages),   cmocka_unit_test(test_bad_schemas),
         cmocka_unit_test(test_limits),     cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_uri),        cmocka_unit_test(test_many_names),
         cmocka_unit_test(test_draft_2020), cmocka_unit_test(test_suite_6),
         cmocka_unit_test(test_suite_7),    cmocka_unit_test(test_suite_2020),
     };

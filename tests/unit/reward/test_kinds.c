@@ -326,8 +326,8 @@ static void test_terms_as_kinds(void **state)
 static void test_large(void **state)
 {
     (void)state;
-    static const char *const PIECE[] = {"9",        "(", "**",  "A, ", "\"",
-                                        "\xCC\x81", "[", "a b", "$x",  "。"};
+    static const char *const PIECE[] = {"9", "(",   "**", "A, ", "\"",  "\xCC\x81",
+                                        "[", "a b", "$x", "$ ",  "\\(", "。"};
     static const char *const KIND[] = {"text", "integer", "choice", "json", "format", "language"};
     static const char *const GOLD[] = {"x", "1", "A", "{}", "think", "en"};
     double start = clock_seconds();

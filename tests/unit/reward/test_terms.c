@@ -266,7 +266,7 @@ static void test_language_neutral(void **state)
     check_share("zh", "$this is the whole of it", 0, 0);
     check_share("en", "So we have it. 所以我们得到了答案是这样的。", 0.2, 0.5);
     /* A sentence that says nothing about its language follows the one before. */
-    check_share("en", "Das ist die Summe der Zahlen. Rechnung fertig.", 0, 0);
+    check_share("en", "Das ist die Summe der Zahlen. Apfel Banane.", 0, 0);
     check_share("en", "This is the sum of the numbers. Calculation finished.", 1, 1);
     check_share("en", "\xFF\xFE the sum of it \xE4\xB8", 1, 1);
 }
