@@ -49,7 +49,11 @@ typedef struct kern_q8k {
 
 /* y[m * ldy + n] = sum_k w[n, k] * x[m, k] for n < N, m < M.
  * w: ceil(N / KERN_ROWS) panels. x: an activation of `rows` rows in the type's form (of which the M
- * from `first` on are used). */
+ * from `first` on are used).
+ *
+ * What training asks for besides, of F32 and BF16 weights only; all zero otherwise. In units of four
+ * bytes (a column, or a pair of BF16 columns) x may be given as lanes, unit k of row m standing at
+ * (m / KERN_ROWS) * x_panel + k * x_step + m % KERN_ROWS: as panels are, or as the columns of a matrix. */
 typedef struct kern_mm_args {
     float *y;
     size_t ldy;
@@ -57,6 +61,9 @@ typedef struct kern_mm_args {
     const void *x;
     size_t rows, first; /* of x */
     size_t N, M, K;
+    bool add;               /* to what y has, instead of to 0 */
+    size_t w_panel;         /* bytes from panel to panel; 0: those of K columns */
+    size_t x_step, x_panel; /* x_step not 0: x is lanes */
 } kern_mm_args;
 
 typedef struct kern_mm {
@@ -139,6 +146,11 @@ typedef struct kern {
     kern_mm mm[KERN_TYPES]; /* by kern_slot(type) */
     /* Row m (of M) of an activation from K floats. */
     void (*act[KERN_ACTS])(void *dst, size_t m, size_t M, const float *x, size_t K);
+    /* Rows [t, t + n) of T rows, n <= KERN_ROWS and t even, into panels of the
+     * transposed matrix: lane r of panel p is column KERN_ROWS * p + r of the rows. For the forms
+     * F32 and BF16. */
+    void (*lanes[KERN_ACTS])(void *panels, size_t t, size_t T, const float *x, size_t ldx, size_t n,
+                             size_t K);
     kern_attn attn[KERN_KVS];
 
     /* y = x * g / sqrt(mean(x^2) + eps); y may be x. */
@@ -153,6 +165,16 @@ typedef struct kern {
     double (*sum_exp)(const float *x, size_t n, float max);
     /* y = exp(x) for x <= 0 (to 2 ulp); y may be x. */
     void (*exp)(float *y, const float *x, size_t n);
+    /* y = softmax(a * x), y may be x; and its gradient: dx = a * y * (dx - sum(dx * y)). */
+    void (*softmax)(float *y, float a, const float *x, size_t n);
+    void (*softmax_back)(float *dx, float a, const float *y, size_t n);
+    /* dx and dg are added to, given the gradient dy of what rms_norm made of x. */
+    void (*rms_norm_back)(float *dx, float *dg, const float *x, const float *g, const float *dy,
+                          size_t n, float eps);
+    /* Given the gradient dy of what silu_mul made; dgate and dup may be gate and up. */
+    void (*silu_mul_back)(float *dgate, float *dup, const float *gate, const float *up,
+                          const float *dy, size_t n);
+    double (*dot)(const float *x, const float *y, size_t n); /* in double, in a fixed order */
     /* Rotates pairs of x by the angles of cos/sin [n / 2]: pairs (2i, 2i+1), or (i, i + n/2). */
     void (*rope_pairs)(float *x, const float *cos, const float *sin, size_t n);
     void (*rope_halves)(float *x, const float *cos, const float *sin, size_t n);

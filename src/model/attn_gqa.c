@@ -45,15 +45,17 @@ void model_attn_gqa(model_step *s, const struct model_layer *l, int layer, bool 
     size_t mark = arena_mark(&s->scratch), T = s->T, D = (size_t)c->width, d = (size_t)c->head_dim;
     size_t H = (size_t)c->heads, G = (size_t)c->kv_heads;
     struct gqa a = {.s = s};
-    a.layer_at = (size_t)layer * model_kv_layer_bytes(c, s->kv->type, &a.head_bytes, &a.value_at);
-    a.q = arena_new(&s->scratch, float, T *H *d);
-    a.k = arena_new(&s->scratch, float, T *G *d);
-    a.v = arena_new(&s->scratch, float, T *G *d);
-    float *out = arena_new(&s->scratch, float, T *H *d);
+    a.layer_at = model_kv_layer_at(s->kv, c, layer, &a.head_bytes, &a.value_at);
+    struct model_record *r = s->record;
+    a.q = r->q = model_room(s, T * H * d);
+    a.k = r->k = model_room(s, T * G * d);
+    a.v = r->v = model_room(s, T * G * d);
+    float *out = r->out = model_room(s, T * H * d);
     ops_linear(&s->ops,
                &(ops_input){.x = pending ? s->delta : NULL,
                             .ldx = D,
                             .stream = s->stream,
+                            .kept = r->attn_in,
                             .gain = l->attn_norm,
                             .eps = c->norm_eps},
                T,

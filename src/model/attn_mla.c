@@ -99,7 +99,7 @@ void model_attn_mla(model_step *s, const struct model_layer *l, int layer, bool 
     size_t R = (size_t)c->kv_rank, P = (size_t)c->rope_dim, N = (size_t)c->nope_dim,
            V = (size_t)c->v_dim;
     struct mla a = {.s = s, .l = l};
-    a.layer_at = (size_t)layer * model_kv_layer_bytes(c, s->kv->type, &a.head_bytes, &a.value_at);
+    a.layer_at = model_kv_layer_at(s->kv, c, layer, &a.head_bytes, &a.value_at);
     a.q = arena_new(&s->scratch, float, T *H *(N + P));
     a.latent = arena_new(&s->scratch, float, T *(R + P));
     a.query = arena_new(&s->scratch, float, T *H *(R + P));

@@ -5,8 +5,8 @@
 static void dense(model_step *s, const struct model_layer *l, const ops_input *in)
 {
     size_t mark = arena_mark(&s->scratch), F = l->gate.N, D = l->gate.K;
-    float *gate = arena_new(&s->scratch, float, s->T *F),
-          *up = arena_new(&s->scratch, float, s->T *F);
+    float *gate = s->record->gate = model_room(s, s->T * F);
+    float *up = s->record->up = model_room(s, s->T * F);
     ops_linear(
         &s->ops, in, s->T,
         (ops_product[]){{.w = &l->gate, .y = gate, .ldy = F}, {.w = &l->up, .y = up, .ldy = F}}, 2);
@@ -21,6 +21,7 @@ void model_ffn(model_step *s, const struct model_layer *l, int layer)
     ops_input in = {.x = s->delta,
                     .ldx = (size_t)c->width,
                     .stream = s->stream,
+                    .kept = s->record->ffn_in,
                     .gain = l->ffn_norm,
                     .eps = c->norm_eps};
     if (model_layer_is_dense(c, layer)) {
@@ -50,6 +51,8 @@ void model_ffn(model_step *s, const struct model_layer *l, int layer)
 void model_block(model_step *s, int layer, bool pending)
 {
     const struct model_layer *l = &s->m->layers[layer];
+    s->record = s->tape ? &s->tape->record[layer] : &s->unkept;
+    if (s->tape && s->tape->room) s->record->ffn_in = model_room(s, s->T * (size_t)s->m->config.width);
     if (model_is_mla(&s->m->config)) model_attn_mla(s, l, layer, pending);
     else model_attn_gqa(s, l, layer, pending);
     model_ffn(s, l, layer);

@@ -9,7 +9,7 @@
  * ---------------------------------------------------------------------------- */
 
 /* Places the arrays of a step of T tokens in n_seq spans; on a counting arena it only measures. */
-static void take_arrays(model_step *s, size_t T, size_t n_seq)
+void model_step_arrays(model_step *s, size_t T, size_t n_seq)
 {
     arena *a = &s->scratch;
     const model_config *c = &s->m->config;
@@ -152,13 +152,15 @@ static void finish(model_step *s, const model_span *spans, size_t n, const float
 
 /* ---- opening -------------------------------------------------------------------------------- */
 
-/* The largest step, on a counting arena. */
-static void count_step(model_step *s, const model *m, pool *p, size_t max_tokens)
+void model_step_count(model_step *s, const model *m, pool *p, size_t max_tokens,
+                      const struct model_tape *tape)
 {
-    model_kv kv = {.type = KERN_KV_F32, .base = (uint8_t *)s};
+    model_kv kv = {.type = KERN_KV_F32, .layers = 1, .base = (uint8_t *)s};
     *s = (model_step){.m = m, .max_tokens = max_tokens, .kv = &kv};
+    s->record = &s->unkept;
+    s->tape = tape;
     s->ops = (ops){.k = &m->kern, .pool = p, .scratch = &s->scratch};
-    take_arrays(s, max_tokens, max_tokens);
+    model_step_arrays(s, max_tokens, max_tokens);
     for (int l = 0; l < m->config.layers + m->config.mtp_layers; l++) model_block(s, l, l > 0);
     if (m->config.mtp_layers) model_mtp_join(s, NULL);
     finish(s, NULL, 0, m->final_norm);
@@ -167,7 +169,7 @@ static void count_step(model_step *s, const model *m, pool *p, size_t max_tokens
 size_t model_step_bytes(const model *m, pool *p, size_t max_tokens)
 {
     model_step s;
-    count_step(&s, m, p, max_tokens);
+    model_step_count(&s, m, p, max_tokens, NULL);
     return s.scratch.peak;
 }
 
@@ -186,6 +188,7 @@ ponder_status model_step_open(model_step **out, const model *m, pool *p, size_t 
     model_step *s = calloc(1, sizeof *s);
     if (!s) return err_set(err, PONDER_ENOMEM, "no memory for a step");
     *s = (model_step){.m = m, .max_tokens = max_tokens};
+    s->record = &s->unkept;
     ponder_status st = arena_open(&s->scratch, bytes, err);
     if (st != PONDER_OK) {
         free(s);
@@ -247,7 +250,7 @@ static ponder_status begin_step(model_step *s, model_kv *kv, const model_span *s
     for (size_t i = 0; i < n; i++) T += spans[i].n;
     arena_reset(&s->scratch, 0);
     s->kv = kv;
-    take_arrays(s, T, n);
+    model_step_arrays(s, T, n);
     set_tokens(s, spans, n);
     return PONDER_OK;
 }

@@ -16,6 +16,12 @@ size_t model_kv_layer_bytes(const model_config *c, enum kern_kv t, size_t *head_
     return *head_bytes * (size_t)c->kv_heads;
 }
 
+size_t model_kv_layer_at(const model_kv *kv, const model_config *c, int layer, size_t *head_bytes,
+                         size_t *value_at)
+{
+    return (size_t)(layer % kv->layers) * model_kv_layer_bytes(c, kv->type, head_bytes, value_at);
+}
+
 size_t model_kv_page_bytes(const model_config *c, enum kern_kv t)
 {
     size_t head_bytes, value_at;
@@ -25,7 +31,10 @@ size_t model_kv_page_bytes(const model_config *c, enum kern_kv t)
 ponder_status model_kv_open(model_kv *kv, const model_config *c, enum kern_kv t, size_t pages,
                             ponder_error *err)
 {
-    *kv = (model_kv){.type = t, .pages = pages, .page_bytes = model_kv_page_bytes(c, t)};
+    *kv = (model_kv){.type = t,
+                     .layers = c->layers + c->mtp_layers,
+                     .pages = pages,
+                     .page_bytes = model_kv_page_bytes(c, t)};
     int width = model_is_mla(c) ? c->kv_rank + c->rope_dim : c->head_dim;
     if (t == KERN_KV_Q8 && width % 32)
         return err_set(err, PONDER_EUNSUPPORTED,

@@ -227,11 +227,6 @@ static ponder_status plan_item(loader *l, const model_tensor *t, void *slot, pon
     return PONDER_OK;
 }
 
-static void *slot_of(model *m, const model_tensor *t)
-{
-    return (uint8_t *)(t->layer < 0 ? (void *)m : (void *)&m->layers[t->layer]) + t->field;
-}
-
 static ponder_status plan(loader *l, ponder_error *err)
 {
     model *m = l->m;
@@ -245,7 +240,7 @@ static ponder_status plan(loader *l, ponder_error *err)
     if (st == PONDER_OK) model_tensors(c, t, n);
     for (size_t i = 0; i < n && st == PONDER_OK; i++) {
         bool computed = t[i].role == MODEL_FACTORS && c->rope == MODEL_ROPE_LLAMA3;
-        if (!computed) st = plan_item(l, &t[i], slot_of(m, &t[i]), err);
+        if (!computed) st = plan_item(l, &t[i], model_slot(m, &t[i]), err);
         if (st != PONDER_OK || !m->expanded || t[i].field != offsetof(struct model_layer, k_b) ||
             t[i].layer < 0)
             continue;
@@ -253,7 +248,7 @@ static ponder_status plan(loader *l, ponder_error *err)
         up.field = offsetof(struct model_layer, k_up);
         up.dim[0] = (uint64_t)c->kv_rank;
         up.dim[1] = (uint64_t)c->nope_dim;
-        st = plan_item(l, &up, slot_of(m, &up), err);
+        st = plan_item(l, &up, model_slot(m, &up), err);
     }
     free(t);
     return st;

@@ -139,6 +139,7 @@ void model_token_cost(const model *m, size_t context, double *weight_bytes, doub
 typedef struct model_kv {
     uint8_t *base;
     enum kern_kv type;
+    int layers; /* that a page has room for: layer l stands at l % layers */
     size_t pages, page_bytes; /* page p starts at base + p * page_bytes */
 } model_kv;
 

@@ -20,6 +20,30 @@ struct model_layer {
     const float *enorm, *hnorm, *head_norm;
 };
 
+/* Transposes that backward multiplies with: of matrices that share an input, side by side. */
+struct model_back {
+    ops_weight in; /* q k v; or q (q_a) and kv_a */
+    ops_weight q_b, k_b, v_b, o;
+    ops_weight gate_up, down, router, gate_up_exps, down_exps, gate_up_shexp, down_shexp;
+    ops_weight eh_proj;
+};
+
+/* What the backward of a layer needs of its forward; NULL where not kept. Rows are tokens. */
+struct model_record {
+    float *attn_in, *ffn_in;   /* [D] the stream before the norms */
+    float *q, *k, *v, *out;    /* rotated queries and keys, values, what attention gave */
+    float *low, *projected;    /* MLA: [Rq] and [R + P] before their norms; q is before absorption, */
+    float *latent, *query;     /* [R + P] and [H, R + P] as attention saw them, */
+    float *mixed;              /* [H, R] as it gave them; out is after the values' projection */
+    float *gate, *up;          /* [F] */
+};
+
+/* A forward that is to be followed by backward. */
+struct model_tape {
+    struct model_record *record; /* [layers + mtp_layers] */
+    arena *room; /* of the records; NULL: of a record only the attn_in that is given is filled */
+};
+
 struct model {
     model_config config;
     kern kern;
@@ -32,6 +56,8 @@ struct model {
     double *rope_freq; /* [rope_dim / 2] radians per position */
     float rope_scale;  /* of cos and sin */
     float attn_scale;  /* of q.k */
+    struct model_back *back; /* [layers + mtp_layers] when training, else NULL */
+    ops_weight head_back;
 };
 
 /* A step's tokens as the layers see them. All arrays are per token unless said. */
@@ -50,7 +76,16 @@ struct model_step {
     size_t runs, *run; /* tokens [run[i], run[i + 1]) share a page's group of 16 positions */
     float *stream;     /* [T, D] the residual stream */
     float *delta;      /* [T, D] what the last block adds to it */
+    const struct model_tape *tape; /* NULL: no backward follows */
+    struct model_record *record;   /* of the layer at work; never NULL */
+    struct model_record unkept;
 };
+
+/* Room for `n` floats that backward may need. */
+static inline float *model_room(model_step *s, size_t n)
+{
+    return arena_new(s->tape && s->tape->room ? s->tape->room : &s->scratch, float, n);
+}
 
 bool model_is_mla(const model_config *c);
 bool model_layer_is_dense(const model_config *c, int layer);
@@ -69,6 +104,9 @@ ponder_status model_vocab_write(gguf_writer *w, const model_config *c, const cha
 /* Bytes of one layer in a page, and of one head in it; *value_at is 0 for latent pages. */
 size_t model_kv_layer_bytes(const model_config *c, enum kern_kv t, size_t *head_bytes,
                             size_t *value_at);
+/* The same, and where a layer begins in a page. */
+size_t model_kv_layer_at(const model_kv *kv, const model_config *c, int layer, size_t *head_bytes,
+                         size_t *value_at);
 
 /* One block each: reads the stream after adding delta (where pending), leaves its result in delta.
  */
@@ -86,6 +124,14 @@ void model_block(model_step *s, int layer, bool pending);
 void model_mtp_join(model_step *s, const float *hidden);
 
 ponder_status model_config_from_file(model_config *c, const char *path, ponder_error *err);
+
+/* Arrays of a step of T tokens in n_seq sequences, placed or counted. */
+void model_step_arrays(model_step *s, size_t T, size_t n_seq);
+/* Counts the largest step. */
+void model_step_count(model_step *s, const model *m, pool *p, size_t max_tokens,
+                      const struct model_tape *tape);
+/* Where a tensor is bound: an ops_weight, or a const float * for vectors. */
+void *model_slot(model *m, const model_tensor *t);
 
 /* Loading. */
 /* false when a value or block scale among these bytes is NaN or infinite. */

@@ -278,6 +278,11 @@ static size_t add(const model_config *c, const kind *kinds, size_t n, int layer,
     return at;
 }
 
+void *model_slot(model *m, const model_tensor *t)
+{
+    return (uint8_t *)(t->layer < 0 ? (void *)m : (void *)&m->layers[t->layer]) + t->field;
+}
+
 size_t model_tensors(const model_config *c, model_tensor *out, size_t cap)
 {
     size_t at = add(c, BEFORE, COUNT_OF(BEFORE), -1, out, cap, 0);

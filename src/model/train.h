@@ -40,6 +40,7 @@ typedef struct model_train_options {
     unsigned cpu_mask;       /* ~0u: all this processor has */
     size_t max_tokens;       /* of a micro-batch */
     size_t max_sequence;     /* positions of its longest sequence */
+    size_t max_sequences;    /* of a micro-batch; 0: max_tokens / 16 */
     bool recompute;          /* keep only the stream at each layer; run the layer again in backward */
     float balance_loss;      /* alpha of the sequence-wise balance loss (V3 report, section 2.1.2) */
     float mtp_weight;        /* lambda of the prediction module's loss; 0: the module is not run */
@@ -55,9 +56,9 @@ void model_trainable_close(model_trainable *t);
 /* Bytes in all: masters, gradients, packed weights, tape, scratch (optimiser state not counted). */
 size_t model_trainable_bytes(const model_config *c, const model_train_options *o);
 
-/* The model to serve or to roll out with; follows model_trainable_refresh. */
+/* The model to serve or to roll out with; follows model_trainable_refresh. Log-probabilities have the
+ * bits of an engine that keeps keys and values as model_trainable_kv says: F32 for F32, else BF16. */
 const model *model_trainable_model(const model_trainable *t);
-/* The type of keys and values that gives its log-probabilities. */
 enum kern_kv model_trainable_kv(const model_trainable *t);
 const model_param *model_trainable_params(const model_trainable *t, size_t *n);
 float *model_trainable_masters(model_trainable *t, size_t *n);
@@ -82,11 +83,11 @@ typedef struct model_train_sequence {
 typedef float model_train_slope(void *user, size_t sequence, size_t i, float logprob);
 /* For heads of one's own: final hidden states [n, D] of a sequence, to be given their gradient
  * (zeroed before). Called on one thread. */
-typedef void model_train_head(void *user, size_t sequence, const float *hidden, float *gradient);
+typedef void model_train_head_fn(void *user, size_t sequence, const float *hidden, float *gradient);
 
 typedef struct model_train_loss {
     model_train_slope *slope; /* NULL: no loss on tokens */
-    model_train_head *head;   /* NULL: none */
+    model_train_head_fn *head;   /* NULL: none */
     void *user;
 } model_train_loss;
 

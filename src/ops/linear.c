@@ -14,23 +14,22 @@ struct prepare {
     float *scratch; /* [worker, K]; NULL where no row changes or the F32 form takes it */
 };
 
-/* The row after stream, norm and gate; `room` is where a changed row may stand. */
-static const float *changed_row(const struct prepare *p, size_t r, float *room)
+const float *ops_input_row(const kern *k, const ops_input *in, size_t K, size_t T, size_t r, float *room)
 {
-    const ops_input *in = p->in;
-    size_t K = p->acts->K, at = r % p->T * in->ldx + r / p->T * in->ldh;
+    size_t at = r % T * in->ldx + r / T * in->ldh;
     const float *row = in->x ? in->x + at : NULL;
     if (in->stream) {
         float *s = in->stream + r * K;
-        if (row) p->k->add(s, row, K);
+        if (row) k->add(s, row, K);
         row = s;
     }
+    if (in->kept) memcpy(in->kept + r * K, row, K * sizeof *row);
     if (in->gain) {
-        p->k->rms_norm(room, row, in->gain, K, in->eps);
+        k->rms_norm(room, row, in->gain, K, in->eps);
         row = room;
     }
     if (in->up) {
-        p->k->silu_mul(room, row, in->up + at, K);
+        k->silu_mul(room, row, in->up + at, K);
         row = room;
     }
     return row;
@@ -44,7 +43,8 @@ static void prepare_rows(void *arg, size_t begin, size_t end, int worker)
     bool keep = (p->forms >> KERN_ACT_F32 & 1) && !p->aliased;
     for (size_t r = begin; r < end; r++) {
         float *kept = keep ? (float *)acts->form[KERN_ACT_F32] + r * K : NULL;
-        const float *row = changed_row(p, r, kept ? kept : p->scratch + (size_t)worker * K);
+        const float *row = ops_input_row(p->k, p->in, K, p->T, r,
+                                         kept ? kept : p->scratch + (size_t)worker * K);
         if (kept && row != kept) memcpy(kept, row, K * sizeof *row);
         for (int f = KERN_ACT_F32 + 1; f < KERN_ACTS; f++)
             if (p->forms >> f & 1) p->k->act[f](acts->form[f], r, acts->rows, row, K);

@@ -34,6 +34,7 @@ typedef struct ops_weight {
     const kern_mm *mm;
     void *panels;
     size_t panel_bytes; /* of one panel */
+    float *grad;        /* training: gradient [experts][N][K], added to; else NULL */
 } ops_weight;
 
 /* Bytes of the panels of a weight; false when there is no kernel for the type, K does not divide
@@ -47,6 +48,10 @@ ops_weight ops_weight_at(const kern *k, num_type t, size_t N, size_t K, size_t e
  * NULL. */
 void ops_weight_pack(ops_weight *w, size_t e, size_t row0, size_t n, const void *rows,
                      const float *scale);
+/* Packs rows [row0, row0 + n) of expert e of a matrix [w->K, w->N] whose transpose w is to hold; row0
+ * even. F32 and BF16 only. */
+void ops_weight_pack_back(ops_weight *w, const kern *k, size_t e, size_t row0, size_t n,
+                          const float *rows);
 /* Row `row` of expert e as K floats: the way an embedding is read. */
 void ops_weight_row(const ops_weight *w, const kern *k, size_t e, size_t row, float *y);
 
@@ -63,6 +68,7 @@ typedef struct ops_input {
     const float *gain;
     float eps;
     const float *up; /* row stride ldx */
+    float *kept;     /* [T, K] or NULL: the row as the stream has it, for backward */
 } ops_input;
 
 /* The rows in the forms kernels read; in scratch. */
@@ -144,5 +150,46 @@ typedef struct ops_attention {
 } ops_attention;
 
 void ops_attend(ops *o, const ops_attention *a, const ops_sequence *seq, size_t n);
+
+/* ---- backward ------------------------------------------------------------------------------- */
+
+/* Products that shared an input. Rows [offset[e], offset[e + 1]) met expert e; without offsets there is
+ * an expert a head, as in ops_heads. */
+typedef struct ops_back {
+    const ops_weight *const *w; /* [n], of one type; their gradients are added to */
+    size_t n;
+    const ops_weight *back; /* the transposes side by side: [K, sum of N] */
+    size_t T;
+    const uint32_t *offset; /* [experts + 1] or NULL */
+    const uint32_t *source; /* [T]: which row of `in` a row was; NULL: its own */
+    ops_input in;           /* as forward, without the stream: x is what was normalised or gated */
+    const float *dy;        /* [T, sum of N]: row r of T * heads at r % T * lddy + r / T * lddyh */
+    size_t lddy, lddyh;
+    float *dx; /* [T, K], likewise; or NULL */
+    size_t lddx, lddxh;
+    bool add; /* to what dx has */
+} ops_back;
+
+void ops_linear_back(ops *o, const ops_back *b);
+/* sum [n] += the sum of rows y [T, n]. */
+void ops_sum_back(ops *o, float *sum, const float *y, size_t ldy, size_t T, size_t n);
+/* dx [T, n] and dgain [n] are added to; x is what was normalised, dy the gradient of what came out. */
+void ops_norm_back(ops *o, float *dx, size_t lddx, float *dgain, const float *x, size_t ldx,
+                   const float *gain, float eps, const float *dy, size_t lddy, size_t T, size_t n);
+
+/* Causal attention of whole sequences (pos 0), from the queries and keys as they entered. */
+typedef struct ops_attention_back {
+    size_t heads, kv_heads, d, dv;
+    float scale;
+    bool latent; /* the values are the first dv columns of the keys */
+    const float *q, *k, *v, *dout; /* [T, H, d], [T, G, d], [T, G, dv] (NULL: latent), [T, H, dv] */
+    size_t ldq, ldk, ldv, lddout;  /* from token to token */
+    float *dq, *dk, *dv_out;       /* written; dv_out NULL: latent, all in dk */
+    size_t lddq, lddk, lddv;
+} ops_attention_back;
+
+/* `longest` is the length of the longest sequence. */
+void ops_attend_back(ops *o, const ops_attention_back *a, const ops_sequence *seq, size_t n, size_t T,
+                     size_t longest);
 
 #endif

@@ -15,12 +15,16 @@ typedef struct ops_job {
     size_t ldy;
     float *const *row;
     const float *bias;
+    bool add, lanes; /* y is added to; x is panels of M x K like the weight's */
     /* How it is cut, filled by ops_run_jobs. */
     size_t panels, m_block, column_pieces, start;
 } ops_job;
 
 /* Runs all jobs in one parallel phase. */
 void ops_run_jobs(ops *o, ops_job *jobs, size_t n);
+
+/* Row r of T * heads after stream, norm and gate; `room` [K] is where a changed row may stand. */
+const float *ops_input_row(const kern *k, const ops_input *in, size_t K, size_t T, size_t r, float *room);
 
 static inline bool ops_counting(const ops *o) { return !o->scratch->base; }
 

@@ -69,6 +69,9 @@ static void run_piece(const struct run *r, const ops_job *j, size_t piece, float
         .K = w->K,
         .y = j->row ? tile : j->y + m0 * j->ldy + n0,
         .ldy = j->row ? j->panels * KERN_ROWS : j->ldy,
+        .add = j->add,
+        .x_step = j->lanes ? KERN_ROWS : 0,
+        .x_panel = j->lanes ? w->panel_bytes / sizeof(uint32_t) : 0,
     };
     w->mm->mul(&a);
     if (j->bias) add_bias(r->k, &a, j->bias + n0);

@@ -16,7 +16,13 @@ ops_weight ops_weight_at(const kern *k, num_type t, size_t N, size_t K, size_t e
                          void *panels)
 {
     const kern_mm *mm = kern_mm_of(k, t);
-    return (ops_weight){t, N, K, experts, mm, panels, kern_panel_bytes(mm, K)};
+    return (ops_weight){.type = t,
+                        .N = N,
+                        .K = K,
+                        .experts = experts,
+                        .mm = mm,
+                        .panels = panels,
+                        .panel_bytes = kern_panel_bytes(mm, K)};
 }
 
 static uint8_t *panel_of(const ops_weight *w, size_t e, size_t row)
@@ -33,6 +39,14 @@ void ops_weight_pack(ops_weight *w, size_t e, size_t row0, size_t n, const void 
         kern_pack(panel_of(w, e, row0 + r), w->type, (const uint8_t *)rows + r * row_bytes,
                   row_bytes, size_min(KERN_ROWS, n - r), w->K,
                   scale ? scale + ((row0 + r) / 128 - row0 / 128) * scales : NULL);
+}
+
+void ops_weight_pack_back(ops_weight *w, const kern *k, size_t e, size_t row0, size_t n,
+                          const float *rows)
+{
+    for (size_t r = 0; r < n; r += KERN_ROWS)
+        k->lanes[w->mm->act](panel_of(w, e, 0), row0 + r, w->K, rows + r * w->N, w->N,
+                             size_min(KERN_ROWS, n - r), w->N);
 }
 
 void ops_weight_row(const ops_weight *w, const kern *k, size_t e, size_t row, float *y)

@@ -7,6 +7,16 @@
 
 enum { STEP = 256 }; /* columns decoded at a time; a multiple of every block */
 
+/* Elements [k, k + n) of activation row m given as lanes. */
+static void lane_floats(float *out, enum kern_act act, const kern_mm_args *a, size_t m, size_t k, size_t n)
+{
+    size_t first = m / KERN_ROWS * a->x_panel + m % KERN_ROWS;
+    const uint16_t *pairs = a->x;
+    for (size_t i = 0; i < n; i++, k++)
+        out[i] = act == KERN_ACT_F32 ? ((const float *)a->x)[first + k * a->x_step]
+                                     : num_bf16_to_f32(pairs[2 * (first + k / 2 * a->x_step) + k % 2]);
+}
+
 /* Elements [k, k + n) of activation row m. */
 static void act_floats(float *out, enum kern_act act, const void *x, size_t m, size_t M, size_t K,
                        size_t k, size_t n)
@@ -40,14 +50,16 @@ static void weight_floats(float *out, num_type t, const kern_mm *mm, const uint8
 static void mul(num_type t, const kern_mm *mm, const kern_mm_args *a)
 {
     float w[STEP], x[STEP];
+    size_t panel_bytes = a->w_panel ? a->w_panel : kern_panel_bytes(mm, a->K);
     for (size_t n = 0; n < a->N; n++) {
-        const uint8_t *panel = (const uint8_t *)a->w + n / KERN_ROWS * kern_panel_bytes(mm, a->K);
+        const uint8_t *panel = (const uint8_t *)a->w + n / KERN_ROWS * panel_bytes;
         for (size_t m = 0; m < a->M; m++) {
-            double sum = 0;
+            double sum = a->add ? (double)a->y[m * a->ldy + n] : 0;
             for (size_t k = 0; k < a->K; k += STEP) {
                 size_t len = size_min(STEP, a->K - k);
                 weight_floats(w, t, mm, panel, n % KERN_ROWS, k, len);
-                act_floats(x, mm->act, a->x, a->first + m, a->rows, a->K, k, len);
+                if (a->x_step) lane_floats(x, mm->act, a, a->first + m, k, len);
+                else act_floats(x, mm->act, a->x, a->first + m, a->rows, a->K, k, len);
                 for (size_t i = 0; i < len; i++) sum += (double)w[i] * (double)x[i];
             }
             a->y[m * a->ldy + n] = (float)sum;
@@ -59,6 +71,31 @@ static void act_f32(void *dst, size_t m, size_t M, const float *x, size_t K)
 {
     (void)M;
     memcpy((float *)dst + m * K, x, K * sizeof *x);
+}
+
+static void lanes_f32(void *panels, size_t t, size_t T, const float *x, size_t ldx, size_t n, size_t K)
+{
+    float *to = (float *)panels + t * KERN_ROWS;
+    for (size_t k = 0; k < K; k += KERN_ROWS, to += T * KERN_ROWS) {
+        if (K - k >= KERN_ROWS) { /* whole lines: the constant size matters for speed */
+            for (size_t r = 0; r < n; r++)
+                memcpy(to + r * KERN_ROWS, x + r * ldx + k, KERN_ROWS * sizeof *to);
+            continue;
+        }
+        memset(to, 0, n * KERN_ROWS * sizeof *to);
+        for (size_t r = 0; r < n; r++) memcpy(to + r * KERN_ROWS, x + r * ldx + k, (K - k) * sizeof *to);
+    }
+}
+
+static void lanes_bf16(void *panels, size_t t, size_t T, const float *x, size_t ldx, size_t n, size_t K)
+{
+    size_t panel = (T + 1) / 2 * 2 * KERN_ROWS;
+    uint16_t *to = (uint16_t *)panels + t * KERN_ROWS;
+    for (size_t k = 0; k < K; k += KERN_ROWS, to += panel)
+        for (size_t r = 0; r < size_round_up(n, 2); r++)
+            for (size_t i = 0; i < KERN_ROWS; i++)
+                to[(r / 2 * KERN_ROWS + i) * 2 + r % 2] =
+                    r < n && k + i < K ? num_f32_to_bf16(x[r * ldx + k + i]) : 0;
 }
 
 static void act_bf16(void *dst, size_t m, size_t M, const float *x, size_t K)
@@ -131,6 +168,8 @@ void kern_init_mm_ref(kern *k)
     k->mm[kern_slot(NUM_##name)] = (kern_mm){.act = KERN_ACT_##a, .block = (c),                    \
         .block_bytes = KERN_ROWS * BLOCK_BYTES(NUM_##name, (c)), .mul = mul_##name};
     TYPES(ENTRY)
+    k->lanes[KERN_ACT_F32] = lanes_f32;
+    k->lanes[KERN_ACT_BF16] = lanes_bf16;
     k->act[KERN_ACT_F32] = act_f32;
     k->act[KERN_ACT_BF16] = act_bf16;
     k->act[KERN_ACT_Q8] = act_q8;

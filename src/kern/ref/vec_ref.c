@@ -51,6 +51,55 @@ static void vec_exp(float *y, const float *x, size_t n)
     for (size_t i = 0; i < n; i++) y[i] = expf(x[i]);
 }
 
+static double dot(const float *x, const float *y, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) sum += (double)x[i] * (double)y[i];
+    return sum;
+}
+
+static void softmax(float *y, float a, const float *x, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) y[i] = a * x[i];
+    float top = max(y, n);
+    for (size_t i = 0; i < n; i++) sum += (double)(y[i] = expf(y[i] - top));
+    scale(y, (float)(1 / sum), n);
+}
+
+static void softmax_back(float *dx, float a, const float *y, size_t n)
+{
+    float mean = (float)dot(dx, y, n);
+    for (size_t i = 0; i < n; i++) dx[i] = a * y[i] * (dx[i] - mean);
+}
+
+static void rms_norm_back(float *dx, float *dg, const float *x, const float *g, const float *dy,
+                          size_t n, float eps)
+{
+    double sum = 0, along = 0;
+    for (size_t i = 0; i < n; i++) {
+        sum += (double)x[i] * (double)x[i];
+        along += (double)(g[i] * dy[i]) * (double)x[i];
+    }
+    double r = 1.0 / sqrt(sum / (double)n + (double)eps);
+    float back = (float)(along * r * r * r / (double)n);
+    for (size_t i = 0; i < n; i++) {
+        float d = dy[i] * (float)r;
+        dg[i] += d * x[i];
+        dx[i] += d * g[i] - x[i] * back;
+    }
+}
+
+static void silu_mul_back(float *dgate, float *dup, const float *gate, const float *up,
+                          const float *dy, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        float g = gate[i], s = 1.0f / (1.0f + expf(-g)), d = dy[i] * s, u = up[i];
+        dup[i] = d * g;
+        dgate[i] = d * u * (1 + g * (1 - s));
+    }
+}
+
 static void rope_pairs(float *x, const float *c, const float *s, size_t n)
 {
     for (size_t i = 0; i < n / 2; i++) {
@@ -81,6 +130,11 @@ void kern_init_vec_ref(kern *k)
     k->max = max;
     k->sum_exp = sum_exp;
     k->exp = vec_exp;
+    k->dot = dot;
+    k->softmax = softmax;
+    k->softmax_back = softmax_back;
+    k->rms_norm_back = rms_norm_back;
+    k->silu_mul_back = silu_mul_back;
     k->rope_pairs = rope_pairs;
     k->rope_halves = rope_halves;
     k->decode = decode;

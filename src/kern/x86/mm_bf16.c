@@ -17,16 +17,17 @@ INLINE __m512bh pair_of(const uint16_t *x)
     return (__m512bh)_mm512_set1_epi32(v);
 }
 
-/* Pairs of columns [0, pairs) of two panels times C rows of x, added to acc. */
+/* Pairs of columns [0, pairs) of two panels times C rows of x, added to acc. Pair i of row c stands at
+ * c * ldx + 2 * i, or for lanes at i * ldx + 2 * c. */
 INLINE void dot(__m512 acc[2][COLUMNS], const uint8_t *w0, const uint8_t *w1, const uint16_t *x,
-                size_t ldx, size_t pairs, const int C)
+                size_t ldx, size_t pairs, const int C, const bool lanes)
 {
     for (size_t i = 0; i < pairs; i++) {
         const __m512bh a = (__m512bh)_mm512_loadu_si512(w0 + 64 * i);
         const __m512bh b = (__m512bh)_mm512_loadu_si512(w1 + 64 * i);
 #pragma GCC unroll 12
         for (int c = 0; c < C; c++) {
-            const __m512bh v = pair_of(x + (size_t)c * ldx + 2 * i);
+            const __m512bh v = pair_of(lanes ? x + i * ldx + 2 * (size_t)c : x + (size_t)c * ldx + 2 * i);
             acc[0][c] = _mm512_dpbf16_ps(acc[0][c], a, v);
             acc[1][c] = _mm512_dpbf16_ps(acc[1][c], b, v);
         }
@@ -53,37 +54,63 @@ INLINE void store_rows(__m512 acc[2][COLUMNS], float *y, size_t ldy, uint32_t ma
 }
 
 INLINE void bf16_tile(float *y, size_t ldy, const uint8_t *w0, const uint8_t *w1, const uint16_t *x,
-                      size_t ldx, size_t pairs, uint32_t mask, bool zero, const int C)
+                      size_t ldx, size_t pairs, uint32_t mask, bool zero, const int C, const bool lanes)
 {
     __m512 acc[2][COLUMNS];
     load_rows(acc, y, ldy, mask, zero, C);
-    dot(acc, w0, w1, x, ldx, pairs, C);
+    dot(acc, w0, w1, x, ldx, pairs, C, lanes);
     store_rows(acc, y, ldy, mask, C);
 }
 
 static uint32_t lanes_mask(size_t rows) { return rows >= LANES ? ~0u : (1u << rows) - 1; }
 
-static void mul_bf16(const kern_mm_args *a)
+/* All rows times `pairs` pairs of columns from column k of a pair of panels. */
+INLINE void bf16_strip(const kern_mm_args *a, size_t n, const uint8_t *w0, const uint8_t *w1, uint32_t mask, size_t k,
+                       size_t pairs, const bool lanes)
 {
-    const size_t ldx = size_round_up(a->K, 2), panel_bytes = ldx * 2 * KERN_ROWS;
-    const uint16_t *x0 = (const uint16_t *)a->x + a->first * ldx;
+    const bool zero = k == 0 && !a->add;
+    float *y = a->y + n;
+    size_t m = 0;
+    if (lanes) {
+        const uint16_t *x = (const uint16_t *)a->x + k * a->x_step;
+        for (size_t r = a->first; m < a->M; r = a->first + m) {
+            const uint16_t *at = x + 2 * (r / KERN_ROWS * a->x_panel + r % KERN_ROWS);
+            if (r % 8 == 0 && m + 8 <= a->M) {
+                bf16_tile(y + m * a->ldy, a->ldy, w0, w1, at, 2 * a->x_step, pairs, mask, zero, 8, true);
+                m += 8;
+            } else {
+                bf16_tile(y + m * a->ldy, a->ldy, w0, w1, at, 2 * a->x_step, pairs, mask, zero, 1, true);
+                m++;
+            }
+        }
+        return;
+    }
+    const size_t ldx = size_round_up(a->K, 2);
+    const uint16_t *x = (const uint16_t *)a->x + a->first * ldx + k;
+    for (; m + COLUMNS <= a->M; m += COLUMNS)
+        bf16_tile(y + m * a->ldy, a->ldy, w0, w1, x + m * ldx, ldx, pairs, mask, zero, COLUMNS, false);
+    for (; m + 4 <= a->M; m += 4)
+        bf16_tile(y + m * a->ldy, a->ldy, w0, w1, x + m * ldx, ldx, pairs, mask, zero, 4, false);
+    for (; m < a->M; m++)
+        bf16_tile(y + m * a->ldy, a->ldy, w0, w1, x + m * ldx, ldx, pairs, mask, zero, 1, false);
+}
+
+INLINE void bf16_mul(const kern_mm_args *a, const bool lanes)
+{
+    const size_t columns = size_round_up(a->K, 2), panel_bytes = a->w_panel ? a->w_panel : columns * 2 * KERN_ROWS;
     for (size_t n = 0; n < a->N; n += LANES) {
         const uint8_t *w0 = (const uint8_t *)a->w + n / KERN_ROWS * panel_bytes;
         const uint8_t *w1 = n + KERN_ROWS < a->N ? w0 + panel_bytes : w0;
         const uint32_t mask = lanes_mask(a->N - n);
-        for (size_t k = 0; k < ldx; k += STEP, w0 += 32 * STEP, w1 += 32 * STEP) {
-            const size_t pairs = size_min(STEP, ldx - k) / 2;
-            const uint16_t *x = x0 + k;
-            float *y = a->y + n;
-            size_t m = 0;
-            for (; m + COLUMNS <= a->M; m += COLUMNS)
-                bf16_tile(y + m * a->ldy, a->ldy, w0, w1, x + m * ldx, ldx, pairs, mask, k == 0, COLUMNS);
-            for (; m + 4 <= a->M; m += 4)
-                bf16_tile(y + m * a->ldy, a->ldy, w0, w1, x + m * ldx, ldx, pairs, mask, k == 0, 4);
-            for (; m < a->M; m++)
-                bf16_tile(y + m * a->ldy, a->ldy, w0, w1, x + m * ldx, ldx, pairs, mask, k == 0, 1);
-        }
+        for (size_t k = 0; k < columns; k += STEP, w0 += 32 * STEP, w1 += 32 * STEP)
+            bf16_strip(a, n, w0, w1, mask, k, size_min(STEP, columns - k) / 2, lanes);
     }
+}
+
+static void mul_bf16(const kern_mm_args *a)
+{
+    if (a->x_step) bf16_mul(a, true);
+    else bf16_mul(a, false);
 }
 
 /* BF16 of the 128 non-negative E4M3 numbers; 0x7f is NaN. */
@@ -129,7 +156,7 @@ INLINE void f8_tile(float *y, size_t ldy, const uint8_t *q, const float *scale0,
 {
     __m512 acc[2][COLUMNS], sum[2][COLUMNS];
     load_rows(sum, NULL, 0, 0, true, C);
-    dot(sum, q, q + F8_BLOCK / 2 * 64, x, ldx, pairs, C);
+    dot(sum, q, q + F8_BLOCK / 2 * 64, x, ldx, pairs, C, false);
     load_rows(acc, y, ldy, mask, zero, C);
     const __m512 d0 = _mm512_loadu_ps(scale0), d1 = _mm512_loadu_ps(scale1);
 #pragma GCC unroll 12
@@ -177,8 +204,28 @@ static void act_bf16(void *dst, size_t m, size_t M, const float *x, size_t K)
     if (K % 2) d[K] = 0;
 }
 
+/* Rows two by two into one line of pairs; a row of zeros stands in for the one past the last. */
+static void lanes_bf16(void *panels, size_t t, size_t T, const float *x, size_t ldx, size_t n, size_t K)
+{
+    const __m512i pair = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
+                                          21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    const size_t panel = (T + 1) / 2 * KERN_ROWS;
+    uint32_t *to = (uint32_t *)panels + t / 2 * KERN_ROWS;
+    for (size_t k = 0; k < K; k += KERN_ROWS, to += panel) {
+        const __mmask16 have = K - k < KERN_ROWS ? (__mmask16)((1u << (K - k)) - 1) : 0xFFFF;
+        for (size_t r = 0; r < n; r += 2) {
+            const float *row = x + r * ldx + k;
+            const __m512 a = _mm512_maskz_loadu_ps(have, row);
+            const __m512 b = r + 1 < n ? _mm512_maskz_loadu_ps(have, row + ldx) : _mm512_setzero_ps();
+            _mm512_storeu_si512(to + r / 2 * KERN_ROWS,
+                                _mm512_permutexvar_epi16(pair, (__m512i)_mm512_cvtne2ps_pbh(b, a)));
+        }
+    }
+}
+
 void kern_init_mm_bf16(kern *k)
 {
+    k->lanes[KERN_ACT_BF16] = lanes_bf16;
     k->mm[NUM_BF16].mul = mul_bf16;
     k->mm[kern_slot(NUM_F8_E4M3)].mul = mul_f8;
     k->act[KERN_ACT_BF16] = act_bf16;

@@ -30,21 +30,31 @@ INLINE __m256 input(const void *x, size_t i, const bool bf16)
     return _mm256_castsi256_ps(_mm256_set1_epi32((int)((uint32_t)((const uint16_t *)x)[i] << 16)));
 }
 
-/* Columns [0, n) of eight rows times C rows of x, into fresh sums. */
-INLINE void dot(__m256 acc[COLUMNS], const uint8_t *w, int h, const void *x, size_t first, size_t ldx, size_t n,
-                const int C, const num_type t, const int unit, const int unit_bytes)
+/* Columns [0, n) of eight rows times C rows of x, added to acc. Row c of x is c * ldx away, a unit of
+ * columns `step` from the one before. */
+INLINE void dot(__m256 acc[COLUMNS], const uint8_t *w, int h, const void *x, size_t first, size_t ldx, size_t step,
+                size_t n, const int C, const num_type t, const int unit, const int unit_bytes)
 {
     const bool bf16 = t == NUM_BF16 || t == NUM_F8_E4M3;
-    for (int c = 0; c < C; c++) acc[c] = _mm256_setzero_ps();
-    for (size_t k = 0; k < n; k += (size_t)unit, w += unit_bytes) {
+    for (size_t k = 0; k < n; k += (size_t)unit, w += unit_bytes, first += step) {
 #pragma GCC unroll 4
         for (int u = 0; u < unit; u++) {
             if (unit == 4 && k + (size_t)u >= n) break;
             const __m256 v = weight(w, h, u, t);
 #pragma GCC unroll 8
             for (int c = 0; c < C; c++)
-                acc[c] = _mm256_fmadd_ps(v, input(x, first + (size_t)c * ldx + k + (size_t)u, bf16), acc[c]);
+                acc[c] = _mm256_fmadd_ps(v, input(x, first + (size_t)c * ldx + (size_t)u, bf16), acc[c]);
         }
+    }
+}
+
+/* Up to eight floats on a row of y. */
+INLINE void load_sums(__m256 sum[COLUMNS], const float *y, size_t ldy, size_t have, bool fresh, const int C)
+{
+    for (int c = 0; c < C; c++) {
+        float v[HALF] = {0};
+        if (!fresh) memcpy(v, y + (size_t)c * ldy, have * sizeof *v);
+        sum[c] = _mm256_loadu_ps(v);
     }
 }
 
@@ -52,34 +62,47 @@ INLINE void tile(const kern_mm_args *a, size_t n, size_t m, const uint8_t *panel
                  const num_type t)
 {
     __m256 acc[COLUMNS], sum[COLUMNS];
-    const size_t first = (a->first + m) * ldx;
-    if (t == NUM_F32) dot(sum, panel, h, a->x, first, ldx, a->K, C, t, 1, 64);
-    if (t == NUM_F16) dot(sum, panel, h, a->x, first, ldx, a->K, C, t, 1, 32);
-    if (t == NUM_BF16) dot(sum, panel, h, a->x, first, ldx, ldx, C, t, 2, 64);
+    const size_t at = n + HALF * (size_t)h, r = a->first + m, unit = t == NUM_BF16 ? 2 : 1;
+    if (at >= a->N) return;
+    float *y = a->y + m * a->ldy + at;
+    const size_t have = size_min(HALF, a->N - at);
+    size_t first = r * ldx, row = ldx, step = unit;
+    if (a->x_step) {
+        first = unit * (r / KERN_ROWS * a->x_panel + r % KERN_ROWS);
+        row = unit;
+        step = unit * a->x_step;
+    }
+    load_sums(sum, y, a->ldy, have, !a->add, C);
+    if (t == NUM_F32) dot(sum, panel, h, a->x, first, row, step, a->K, C, t, 1, 64);
+    if (t == NUM_F16) dot(sum, panel, h, a->x, first, row, step, a->K, C, t, 1, 32);
+    if (t == NUM_BF16) dot(sum, panel, h, a->x, first, row, step, size_round_up(a->K, 2), C, t, 2, 64);
     if (t == NUM_F8_E4M3) {
-        for (int c = 0; c < C; c++) sum[c] = _mm256_setzero_ps();
         for (size_t k = 0; k < a->K; k += F8_BLOCK, panel += F8_BYTES) {
-            dot(acc, panel + 64, h, a->x, first + k, ldx, size_min(F8_BLOCK, a->K - k), C, t, 4, 64);
+            for (int c = 0; c < C; c++) acc[c] = _mm256_setzero_ps();
+            dot(acc, panel + 64, h, a->x, first + k, ldx, 4, size_min(F8_BLOCK, a->K - k), C, t, 4, 64);
             const __m256 scale = _mm256_loadu_ps((const float *)(const void *)panel + HALF * h);
             for (int c = 0; c < C; c++) sum[c] = _mm256_fmadd_ps(acc[c], scale, sum[c]);
         }
     }
-    const size_t at = n + HALF * (size_t)h;
-    for (int c = 0; c < C && at < a->N; c++) {
+    for (int c = 0; c < C; c++) {
         float v[HALF];
         _mm256_storeu_ps(v, sum[c]);
-        memcpy(a->y + (m + (size_t)c) * a->ldy + at, v, size_min(HALF, a->N - at) * sizeof *v);
+        memcpy(y + (size_t)c * a->ldy, v, have * sizeof *v);
     }
 }
 
 INLINE void mul(const kern_mm_args *a, size_t panel_bytes, size_t ldx, const num_type t)
 {
+    if (a->w_panel) panel_bytes = a->w_panel;
     for (size_t n = 0; n < a->N; n += KERN_ROWS) {
         const uint8_t *panel = (const uint8_t *)a->w + n / KERN_ROWS * panel_bytes;
         for (int h = 0; h < 2; h++) {
-            size_t m = 0;
-            for (; m + COLUMNS <= a->M; m += COLUMNS) tile(a, n, m, panel, h, ldx, COLUMNS, t);
-            for (; m < a->M; m++) tile(a, n, m, panel, h, ldx, 1, t);
+            for (size_t m = 0; m < a->M;) { /* lanes: eight rows of one panel, or one */
+                bool eight = m + COLUMNS <= a->M && (!a->x_step || (a->first + m) % COLUMNS == 0);
+                if (eight) tile(a, n, m, panel, h, ldx, COLUMNS, t);
+                else tile(a, n, m, panel, h, ldx, 1, t);
+                m += eight ? COLUMNS : 1;
+            }
         }
     }
 }

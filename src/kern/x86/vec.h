@@ -80,6 +80,81 @@ static void vec_exp(float *y, const float *x, size_t n)
         vf_store_n(y + i, vf_exp(vf_load_n(x + i, n - i, vf_set1(0))), n - i);
 }
 
+static double dot(const float *x, const float *y, size_t n)
+{
+    vd sum = vd_zero();
+    for (size_t i = 0; i < n; i += W)
+        sum = vd_fma(vd_of(vf_load_n(x + i, n - i, vf_set1(0))),
+                     vd_of(vf_load_n(y + i, n - i, vf_set1(0))), sum);
+    return vd_sum(sum);
+}
+
+/* Sums of exponentials and of weighted gradients stay in floats, a lane each: they are as long as a
+ * sequence, and what they scale was rounded to floats before. */
+static void softmax(float *y, float a, const float *x, size_t n)
+{
+    vf top = vf_set1(-INFINITY), sum = vf_set1(0), factor = vf_set1(a);
+    for (size_t i = 0; i < n; i += W) {
+        vf v = vf_mul(vf_load_n(x + i, n - i, vf_set1(0)), factor);
+        top = vf_max(vf_keep(v, n - i, vf_set1(-INFINITY)), top);
+        vf_store_n(y + i, v, n - i);
+    }
+    vf most = vf_set1(vf_top(top));
+    for (size_t i = 0; i < n; i += W) {
+        vf e = vf_exp(vf_sub(vf_load_n(y + i, n - i, vf_set1(-INFINITY)), most));
+        sum = vf_add(sum, e);
+        vf_store_n(y + i, e, n - i);
+    }
+    scale(y, 1 / vf_sum(sum), n);
+}
+
+static void softmax_back(float *dx, float a, const float *y, size_t n)
+{
+    vf sum = vf_set1(0), factor = vf_set1(a);
+    for (size_t i = 0; i < n; i += W)
+        sum = vf_fma(vf_load_n(dx + i, n - i, vf_set1(0)), vf_load_n(y + i, n - i, vf_set1(0)), sum);
+    vf mean = vf_set1(vf_sum(sum));
+    for (size_t i = 0; i < n; i += W) {
+        vf d = vf_load_n(dx + i, n - i, vf_set1(0)), v = vf_load_n(y + i, n - i, vf_set1(0));
+        vf_store_n(dx + i, vf_mul(vf_mul(v, factor), vf_sub(d, mean)), n - i);
+    }
+}
+
+static void rms_norm_back(float *dx, float *dg, const float *x, const float *g, const float *dy,
+                          size_t n, float eps)
+{
+    vd sum = vd_zero(), along = vd_zero();
+    vf zero = vf_set1(0);
+    for (size_t i = 0; i < n; i += W) {
+        vf v = vf_load_n(x + i, n - i, zero);
+        vf d = vf_mul(vf_load_n(g + i, n - i, zero), vf_load_n(dy + i, n - i, zero));
+        sum = vd_fma(vd_of(v), vd_of(v), sum);
+        along = vd_fma(vd_of(v), vd_of(d), along);
+    }
+    double r = 1.0 / sqrt(vd_sum(sum) / (double)n + (double)eps);
+    vf back = vf_set1((float)(vd_sum(along) * r * r * r / (double)n)), scaled = vf_set1((float)r);
+    for (size_t i = 0; i < n; i += W) {
+        vf v = vf_load_n(x + i, n - i, zero), d = vf_mul(vf_load_n(dy + i, n - i, zero), scaled);
+        vf_store_n(dg + i, vf_fma(d, v, vf_load_n(dg + i, n - i, zero)), n - i);
+        vf in = vf_fma(d, vf_load_n(g + i, n - i, zero), vf_load_n(dx + i, n - i, zero));
+        vf_store_n(dx + i, vf_fnma(v, back, in), n - i);
+    }
+}
+
+static void silu_mul_back(float *dgate, float *dup, const float *gate, const float *up,
+                          const float *dy, size_t n)
+{
+    vf one = vf_set1(1), zero = vf_set1(0);
+    for (size_t i = 0; i < n; i += W) {
+        vf g = vf_load_n(gate + i, n - i, zero), u = vf_load_n(up + i, n - i, zero);
+        vf e = vf_exp(vf_sub(zero, vf_abs(g)));
+        vf s = vf_div(vf_if_negative(g, e, one), vf_add(one, e));
+        vf d = vf_mul(vf_load_n(dy + i, n - i, zero), s);
+        vf_store_n(dup + i, vf_mul(d, g), n - i);
+        vf_store_n(dgate + i, vf_mul(vf_mul(d, u), vf_fma(g, vf_sub(one, s), one)), n - i);
+    }
+}
+
 static void rope_pairs(float *x, const float *c, const float *s, size_t n)
 {
     for (size_t i = 0; i < n / 2; i += W / 2) {
@@ -113,6 +188,11 @@ static void overlay(kern *k)
     k->max = max;
     k->sum_exp = sum_exp;
     k->exp = vec_exp;
+    k->dot = dot;
+    k->softmax = softmax;
+    k->softmax_back = softmax_back;
+    k->rms_norm_back = rms_norm_back;
+    k->silu_mul_back = silu_mul_back;
     k->rope_pairs = rope_pairs;
     k->rope_halves = rope_halves;
 }

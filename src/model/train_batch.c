@@ -1,0 +1,188 @@
+/* A micro-batch: forward with a tape, the loss, and backward.
+ * SPDX-License-Identifier: MIT */
+#include "model/train_int.h"
+
+#include <math.h>
+
+/* ---- memory ---------------------------------------------------------------------------------------- */
+
+/* What stays from forward to the end: the streams before layers, the last hidden states. */
+static void keep_streams(struct model_batch *b)
+{
+    const model_config *c = &b->s->m->config;
+    size_t n = b->T * (size_t)c->width;
+    b->hidden = arena_new(&b->t->kept, float, n);
+    for (int l = 0; l < c->layers + c->mtp_layers; l++)
+        b->t->records[l] = (struct model_record){.attn_in = arena_new(&b->t->kept, float, n)};
+}
+
+/* The arrays of backward, behind those of the step. */
+static void take_arrays(struct model_batch *b)
+{
+    const model_config *c = &b->s->m->config;
+    arena *a = &b->s->scratch;
+    b->slope = arena_new(a, float, b->T);
+    b->back_sin = arena_new(a, float, b->T * (size_t)c->rope_dim / 2);
+    b->stream = arena_new(a, float, b->T * (size_t)c->width);
+    b->gradient = arena_new(a, float, b->T * (size_t)c->width);
+}
+
+void model_train_count(model_trainable *t, size_t *scratch, size_t *kept)
+{
+    model_step *s = &t->step;
+    const model_config *c = &t->m.config;
+    struct model_batch b = {.t = t, .s = s, .n = t->o.max_sequences, .T = t->o.max_tokens,
+                            .longest = t->o.max_sequence};
+    t->kept = (arena){0};
+    s->m = &t->m;
+    keep_streams(&b);
+    size_t streams = t->kept.used, most = 0;
+    t->tape.room = t->o.recompute ? NULL : &t->kept;
+    model_step_count(s, &t->m, t->o.pool, b.T, &t->tape);
+    t->tape.room = &t->kept;
+    model_kv kv = {.type = t->kv.type, .layers = 1, .base = (uint8_t *)s};
+    s->kv = &kv;
+    size_t records = t->kept.used - streams;
+    arena_reset(&s->scratch, 0);
+    model_step_arrays(s, b.T, b.n);
+    take_arrays(&b);
+    model_train_head(&b, b.gradient);
+    for (int l = 0; l < c->layers + c->mtp_layers; l++) {
+        size_t mark = arena_mark(&t->kept);
+        if (t->o.recompute) model_block(s, l, false);
+        most = size_max(most, t->kept.used - mark);
+        model_back_layer(&b, l);
+    }
+    *scratch = s->scratch.peak;
+    *kept = streams + (t->o.recompute ? most : records);
+    t->kept = (arena){0};
+    *s = (model_step){0};
+}
+
+/* ---- checks ---------------------------------------------------------------------------------------- */
+
+static ponder_status check_batch(const struct model_batch *b, ponder_error *err)
+{
+    const model_train_options *o = &b->t->o;
+    if (b->n == 0 || b->n > o->max_sequences)
+        return err_set(err, PONDER_EARG, "%zu sequences in a micro-batch of at most %zu", b->n, o->max_sequences);
+    size_t T = 0;
+    for (size_t i = 0; i < b->n; i++) {
+        const model_train_sequence *q = &b->seq[i];
+        if (q->n < 1 || q->n > o->max_sequence)
+            return err_set(err, PONDER_EARG, "sequence %zu has %zu tokens; at most %zu were provided for", i,
+                           q->n, o->max_sequence);
+        if (q->n > o->max_tokens - T)
+            return err_set(err, PONDER_EARG, "micro-batches of more than %zu tokens", o->max_tokens);
+        T += q->n;
+    }
+    return PONDER_OK;
+}
+
+static bool is_finite(const struct model_batch *b, const float *x, size_t n)
+{
+    return isfinite(b->s->ops.k->dot(x, x, n)); /* squares of floats do not overflow doubles */
+}
+
+static ponder_status broken_forward(const struct model_batch *b, ponder_error *err)
+{
+    const model_config *c = &b->s->m->config;
+    for (int l = 0; b->loss && l < c->layers; l++)
+        if (!is_finite(b, b->t->records[l].attn_in, b->T * (size_t)c->width))
+            return err_set(err, PONDER_EFORMAT, "numbers stop being finite in %s %d",
+                           l ? "layer" : "the embedding, before layer", l ? l - 1 : 0);
+    return err_set(err, PONDER_EFORMAT, "numbers stop being finite in the last layer or the output head");
+}
+
+static ponder_status broken_gradient(const struct model_batch *b, ponder_error *err)
+{
+    for (size_t i = b->t->n_params; i-- > 0;) { /* the order in which backward meets them */
+        const model_param *p = &b->t->params[i];
+        if (!is_finite(b, b->t->gradients + p->at, p->n))
+            return err_set(err, PONDER_EFORMAT, "the gradient of %s stops being finite", p->tensor.name);
+    }
+    return err_set(err, PONDER_EFORMAT, "the gradient of the stream stops being finite");
+}
+
+/* ---- running ----------------------------------------------------------------------------------------- */
+
+static ponder_status forward(struct model_batch *b, ponder_error *err)
+{
+    model_trainable *t = b->t;
+    size_t D = (size_t)t->m.config.width, pages = 0, at = 0;
+    for (size_t i = 0; i < b->n; i++) {
+        size_t n = b->seq[i].n;
+        t->spans[i] = (model_span){.ids = b->seq[i].ids, .n = n, .pages = t->pages + pages,
+                                   .hidden = b->hidden + at * D};
+        for (size_t j = 0; j < size_ceil_div(n, KERN_PAGE); j++, pages++) t->pages[pages] = (uint32_t)pages;
+        at += n;
+    }
+    b->s->tape = b->loss ? &t->tape : NULL;
+    t->tape.room = t->o.recompute ? NULL : &t->kept;
+    return model_forward(b->s, &t->m, &t->kv, t->spans, b->n, err);
+}
+
+static void set_inverse(void *arg, size_t begin, size_t end, int worker)
+{
+    (void)worker;
+    struct model_batch *b = arg;
+    for (size_t i = begin; i < end; i++) b->back_sin[i] = -b->s->sin[i];
+}
+
+/* A layer's records again from the stream it began with. */
+static void run_again(struct model_batch *b, int layer)
+{
+    size_t n = b->T * (size_t)b->s->m->config.width;
+    b->t->tape.room = &b->t->kept;
+    memcpy(b->s->stream, b->t->records[layer].attn_in, n * sizeof(float));
+    model_block(b->s, layer, false);
+}
+
+static void backward(struct model_batch *b)
+{
+    model_step *s = b->s;
+    const model_config *c = &s->m->config;
+    size_t D = (size_t)c->width;
+    memset(b->stream, 0, b->T * D * sizeof(float));
+    ops_norm_back(&s->ops, b->stream, D, model_gradient_of(b->t, s->m->final_norm), s->stream, D,
+                  s->m->final_norm, c->norm_eps, b->gradient, D, b->T, D);
+    ops_for(&s->ops, b->T * (size_t)c->rope_dim / 2, 1 << 16, set_inverse, b);
+    for (int l = c->layers - 1; l >= 0; l--) {
+        size_t mark = arena_mark(&b->t->kept);
+        if (b->t->o.recompute) run_again(b, l);
+        model_back_layer(b, l);
+        arena_reset(&b->t->kept, mark);
+    }
+    model_back_embedding(b, s->ids, b->stream);
+}
+
+static void call_head(struct model_batch *b)
+{
+    size_t D = (size_t)b->s->m->config.width;
+    for (size_t i = 0; i < b->n; i++)
+        b->loss->head(b->loss->user, i, b->hidden + b->s->seq[i].first * D,
+                      b->gradient + b->s->seq[i].first * D);
+}
+
+ponder_status model_train_batch(model_trainable *t, const model_train_sequence *seq, size_t n,
+                                const model_train_loss *loss, model_train_stats *stats, ponder_error *err)
+{
+    struct model_batch b = {.t = t, .s = &t->step, .seq = seq, .n = n, .loss = loss, .stats = stats};
+    TRY(check_batch(&b, err));
+    for (size_t i = 0; i < n; i++) {
+        b.T += seq[i].n;
+        b.longest = size_max(b.longest, seq[i].n);
+    }
+    arena_reset(&t->kept, 0);
+    keep_streams(&b);
+    TRY(forward(&b, err));
+    take_arrays(&b);
+    memset(b.gradient, 0, b.T * (size_t)t->m.config.width * sizeof(float));
+    memset(b.slope, 0, b.T * sizeof(float));
+    model_train_head(&b, b.gradient);
+    if (b.broken) return broken_forward(&b, err);
+    if (!loss) return PONDER_OK;
+    if (loss->head) call_head(&b);
+    backward(&b);
+    return is_finite(&b, b.stream, b.T * (size_t)t->m.config.width) ? PONDER_OK : broken_gradient(&b, err);
+}
