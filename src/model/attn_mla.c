@@ -8,7 +8,8 @@ struct mla {
     model_step *s;
     const struct model_layer *l;
     float *q;      /* [T, H, N + P] */
-    float *latent; /* [T, R + P]: as projected, then normalised and rotated */
+    float *projected; /* [T, R + P] */
+    float *latent; /* [T, R + P]: normalised and rotated; over projected unless that is kept */
     float *query;  /* [T, H, R + P]: absorbed query, rotated part */
     size_t layer_at, head_bytes, value_at;
 };
@@ -24,8 +25,9 @@ static void finish_and_store(void *arg, size_t begin, size_t end, int worker)
            N = (size_t)c->nope_dim;
     for (size_t t = s->run[begin]; t < s->run[end]; t++) {
         const float *cs = s->cos + t * (P / 2), *sn = s->sin + t * (P / 2);
-        float *latent = a->latent + t * (R + P);
-        k->rms_norm(latent, latent, a->l->kv_a_norm, R, c->norm_eps);
+        float *latent = a->latent + t * (R + P), *projected = a->projected + t * (R + P);
+        k->rms_norm(latent, projected, a->l->kv_a_norm, R, c->norm_eps);
+        if (latent != projected) memcpy(latent + R, projected + R, P * sizeof *latent);
         k->rope_pairs(latent + R, cs, sn, P);
         k->attn[s->kv->type].store(s->page[t] + a->layer_at, NULL, s->pos[t] % KERN_PAGE, latent,
                                    NULL, R + P, 0);
@@ -46,17 +48,18 @@ static void project(struct mla *a, bool pending)
     size_t T = s->T, D = (size_t)c->width, wide = (size_t)c->heads * (size_t)c->head_dim;
     size_t latent = (size_t)(c->kv_rank + c->rope_dim), rank = (size_t)c->q_rank;
     size_t mark = arena_mark(&s->scratch);
-    float *low = rank ? arena_new(&s->scratch, float, T *rank) : NULL;
+    float *low = s->record->low = rank ? model_room(s, T * rank) : NULL;
     ops_linear(&s->ops,
                &(ops_input){.x = pending ? s->delta : NULL,
                             .ldx = D,
                             .stream = s->stream,
+                            .kept = s->record->attn_in,
                             .gain = l->attn_norm,
                             .eps = c->norm_eps},
                T,
                (ops_product[]){
                    {.w = rank ? &l->q_a : &l->q, .y = rank ? low : a->q, .ldy = rank ? rank : wide},
-                   {.w = &l->kv_a, .y = a->latent, .ldy = latent}},
+                   {.w = &l->kv_a, .y = a->projected, .ldy = latent}},
                2);
     if (rank)
         ops_linear(&s->ops,
@@ -72,7 +75,7 @@ static void absorbed(struct mla *a, const ops_sequence *seq, size_t n, float *ou
     const model_config *c = &s->m->config;
     size_t mark = arena_mark(&s->scratch), T = s->T, H = (size_t)c->heads, V = (size_t)c->v_dim;
     size_t R = (size_t)c->kv_rank, P = (size_t)c->rope_dim;
-    float *mixed = arena_new(&s->scratch, float, T *H *R);
+    float *mixed = s->record->mixed = model_room(s, T * H * R);
     ops_attend(&s->ops,
                &(ops_attention){.kv = s->kv->type,
                                 .base = s->kv->base + a->layer_at,
@@ -100,10 +103,12 @@ void model_attn_mla(model_step *s, const struct model_layer *l, int layer, bool 
            V = (size_t)c->v_dim;
     struct mla a = {.s = s, .l = l};
     a.layer_at = model_kv_layer_at(s->kv, c, layer, &a.head_bytes, &a.value_at);
-    a.q = arena_new(&s->scratch, float, T *H *(N + P));
-    a.latent = arena_new(&s->scratch, float, T *(R + P));
-    a.query = arena_new(&s->scratch, float, T *H *(R + P));
-    float *out = arena_new(&s->scratch, float, T *H *V);
+    struct model_record *r = s->record;
+    a.q = r->q = model_room(s, T * H * (N + P));
+    a.latent = r->latent = model_room(s, T * (R + P));
+    a.projected = r->projected = s->tape && s->tape->room ? model_room(s, T * (R + P)) : a.latent;
+    a.query = r->query = model_room(s, T * H * (R + P));
+    float *out = r->out = model_room(s, T * H * V);
     project(&a, pending);
     ops_heads(&s->ops, &l->k_b, a.q, H * (N + P), N + P, T, a.query, H * (R + P), R + P);
     ops_for(&s->ops, s->runs, ops_grain((H * P + R) * size_max(1, T / size_max(1, s->runs))),

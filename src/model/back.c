@@ -114,23 +114,6 @@ void model_back_gqa(struct model_batch *b, int layer)
 
 /* ---- feed-forward ---------------------------------------------------------------------------------- */
 
-struct swiglu {
-    const kern *k;
-    const float *gate, *up, *dy; /* [T, F] */
-    float *out;                  /* [T, 2 F]: of gate and up */
-    size_t F;
-};
-
-static void swiglu_rows(void *arg, size_t begin, size_t end, int worker)
-{
-    (void)worker;
-    const struct swiglu *g = arg;
-    for (size_t t = begin; t < end; t++) {
-        float *out = g->out + 2 * t * g->F;
-        g->k->silu_mul_back(out, out + g->F, g->gate + t * g->F, g->up + t * g->F, g->dy + t * g->F, g->F);
-    }
-}
-
 void model_back_dense(struct model_batch *b, int layer)
 {
     model_step *s = b->s;
@@ -138,14 +121,11 @@ void model_back_dense(struct model_batch *b, int layer)
     const struct model_back *back = &s->m->back[layer];
     const struct model_record *r = &b->t->records[layer];
     size_t mark = arena_mark(&s->scratch), T = b->T, F = l->gate.N;
-    struct swiglu g = {.k = s->ops.k, .gate = r->gate, .up = r->up, .F = F};
-    float *dh = arena_new(&s->scratch, float, T *F);
-    g.out = arena_new(&s->scratch, float, 2 * T * F);
-    g.dy = dh;
+    float *dh = arena_new(&s->scratch, float, T *F), *both = arena_new(&s->scratch, float, 2 * T * F);
     model_back_out(b, &l->down, &back->down, &(ops_input){.x = r->gate, .ldx = F, .up = r->up}, dh);
-    ops_for(&s->ops, T, ops_grain(4 * F), swiglu_rows, &g);
+    ops_swiglu_back(&s->ops, both, r->gate, r->up, dh, T, F);
     const ops_weight *const w[] = {&l->gate, &l->up};
-    model_back_in(b, w, 2, &back->gate_up, r->ffn_in, l->ffn_norm, g.out);
+    model_back_in(b, w, 2, &back->gate_up, r->ffn_in, l->ffn_norm, both);
     arena_reset(&s->scratch, mark);
 }
 

@@ -15,21 +15,11 @@ static void dense(model_step *s, const struct model_layer *l, const ops_input *i
     arena_reset(&s->scratch, mark);
 }
 
-void model_ffn(model_step *s, const struct model_layer *l, int layer)
+ops_moe model_moe_of(const model *m, const struct model_layer *l)
 {
-    const model_config *c = &s->m->config;
-    ops_input in = {.x = s->delta,
-                    .ldx = (size_t)c->width,
-                    .stream = s->stream,
-                    .kept = s->record->ffn_in,
-                    .gain = l->ffn_norm,
-                    .eps = c->norm_eps};
-    if (model_layer_is_dense(c, layer)) {
-        dense(s, l, &in);
-        return;
-    }
+    const model_config *c = &m->config;
     bool shared = c->experts_shared > 0;
-    ops_moe moe = {
+    return (ops_moe){
         .router = &l->router,
         .bias = l->router_bias,
         .gate = &l->gate_exps,
@@ -45,6 +35,23 @@ void model_ffn(model_step *s, const struct model_layer *l, int layer)
         .normalize = c->gate_normalize,
         .scale = c->gate_scale,
     };
+}
+
+void model_ffn(model_step *s, const struct model_layer *l, int layer)
+{
+    const model_config *c = &s->m->config;
+    ops_input in = {.x = s->delta,
+                    .ldx = (size_t)c->width,
+                    .stream = s->stream,
+                    .kept = s->record->ffn_in,
+                    .gain = l->ffn_norm,
+                    .eps = c->norm_eps};
+    if (model_layer_is_dense(c, layer)) {
+        dense(s, l, &in);
+        return;
+    }
+    ops_moe moe = model_moe_of(s->m, l);
+    if (s->tape && s->tape->room) moe.room = s->tape->room, moe.kept = &s->record->moe;
     ops_moe_run(&s->ops, &moe, &in, s->T, s->delta);
 }
 

@@ -248,7 +248,7 @@ static ponder_status begin_step(model_step *s, model_kv *kv, const model_span *s
     TRY(check_spans(s, kv, spans, n, err));
     size_t T = 0;
     for (size_t i = 0; i < n; i++) T += spans[i].n;
-    arena_reset(&s->scratch, 0);
+    arena_reset(&s->scratch, s->base);
     s->kv = kv;
     model_step_arrays(s, T, n);
     set_tokens(s, spans, n);
@@ -265,6 +265,17 @@ ponder_status model_forward(model_step *s, const model *m, model_kv *kv, const m
     return PONDER_OK;
 }
 
+ponder_status model_mtp_run(model_step *s, model_kv *kv, const model_span *spans, size_t n, const float *hidden,
+                            ponder_error *err)
+{
+    const model *m = s->m;
+    TRY(begin_step(s, kv, spans, n, err));
+    model_mtp_join(s, hidden);
+    model_block(s, m->config.layers, false);
+    finish(s, spans, n, m->layers[m->config.layers].head_norm);
+    return PONDER_OK;
+}
+
 ponder_status model_forward_mtp(model_step *s, const model *m, model_kv *kv, const model_span *span,
                                 const int32_t *next_ids, ponder_error *err)
 {
@@ -275,9 +286,5 @@ ponder_status model_forward_mtp(model_step *s, const model *m, model_kv *kv, con
     model_span shifted = *span;
     shifted.ids = next_ids;
     shifted.hidden = NULL;
-    TRY(begin_step(s, kv, &shifted, 1, err));
-    model_mtp_join(s, span->hidden);
-    model_block(s, m->config.layers, false);
-    finish(s, &shifted, 1, m->layers[m->config.layers].head_norm);
-    return PONDER_OK;
+    return model_mtp_run(s, kv, &shifted, 1, span->hidden, err);
 }

@@ -36,6 +36,7 @@ struct model_record {
     float *latent, *query;     /* [R + P] and [H, R + P] as attention saw them, */
     float *mixed;              /* [H, R] as it gave them; out is after the values' projection */
     float *gate, *up;          /* [F] */
+    ops_moe_kept moe;
 };
 
 /* A forward that is to be followed by backward. */
@@ -64,6 +65,7 @@ struct model {
 struct model_step {
     const model *m;
     arena scratch;
+    size_t base; /* of the scratch: what is below is another step's */
     ops ops;
     size_t max_tokens;
     model_kv *kv;
@@ -119,9 +121,15 @@ size_t model_mla_absorbed(const model_step *s, ops_sequence *out);
 void model_mla_expanded(model_step *s, const struct model_layer *l, size_t layer_at, const float *q,
                         float *out);
 void model_ffn(model_step *s, const struct model_layer *l, int layer);
+/* A layer's experts and how they are chosen. */
+ops_moe model_moe_of(const model *m, const struct model_layer *l);
 void model_block(model_step *s, int layer, bool pending);
-/* stream = eh_proj [enorm(embedding of ids); hnorm(hidden)]. */
+/* The prediction module: stream = eh_proj [enorm(embedding of ids); hnorm(hidden)], hidden [T, D]; the
+ * joined rows [T, 2 D] alone; and its whole forward, the spans' ids being the next tokens. */
 void model_mtp_join(model_step *s, const float *hidden);
+void model_mtp_pairs(model_step *s, const float *hidden, float *pairs);
+ponder_status model_mtp_run(model_step *s, model_kv *kv, const model_span *spans, size_t n, const float *hidden,
+                            ponder_error *err);
 
 ponder_status model_config_from_file(model_config *c, const char *path, ponder_error *err);
 

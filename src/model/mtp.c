@@ -24,14 +24,19 @@ static void join_rows(void *arg, size_t begin, size_t end, int worker)
     }
 }
 
+void model_mtp_pairs(model_step *s, const float *hidden, float *pairs)
+{
+    struct join j = {s, &s->m->layers[s->m->config.layers], hidden, pairs};
+    ops_for(&s->ops, s->T, ops_grain(4 * (size_t)s->m->config.width), join_rows, &j);
+}
+
 void model_mtp_join(model_step *s, const float *hidden)
 {
     const struct model_layer *l = &s->m->layers[s->m->config.layers];
     size_t mark = arena_mark(&s->scratch), D = (size_t)s->m->config.width;
-    struct join j = {.s = s, .l = l, .hidden = hidden};
-    j.pair = arena_new(&s->scratch, float, 2 * s->T * D);
-    ops_for(&s->ops, s->T, ops_grain(4 * D), join_rows, &j);
-    ops_linear(&s->ops, &(ops_input){.x = j.pair, .ldx = 2 * D}, s->T,
+    float *pairs = arena_new(&s->scratch, float, 2 * s->T * D);
+    model_mtp_pairs(s, hidden, pairs);
+    ops_linear(&s->ops, &(ops_input){.x = pairs, .ldx = 2 * D}, s->T,
                (ops_product[]){{.w = &l->eh_proj, .y = s->stream, .ldy = D}}, 1);
     arena_reset(&s->scratch, mark);
 }

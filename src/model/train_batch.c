@@ -16,15 +16,27 @@ static void keep_streams(struct model_batch *b)
         b->t->records[l] = (struct model_record){.attn_in = arena_new(&b->t->kept, float, n)};
 }
 
-/* The arrays of backward, behind those of the step. */
-static void take_arrays(struct model_batch *b)
+static void set_inverse(void *arg, size_t begin, size_t end, int worker)
+{
+    (void)worker;
+    struct model_batch *b = arg;
+    for (size_t i = begin; i < end; i++) b->back_sin[i] = -b->s->sin[i];
+}
+
+void model_batch_arrays(struct model_batch *b)
 {
     const model_config *c = &b->s->m->config;
     arena *a = &b->s->scratch;
+    b->balance = arena_new(a, float, b->n);
     b->slope = arena_new(a, float, b->T);
     b->back_sin = arena_new(a, float, b->T * (size_t)c->rope_dim / 2);
     b->stream = arena_new(a, float, b->T * (size_t)c->width);
     b->gradient = arena_new(a, float, b->T * (size_t)c->width);
+    ops_for(&b->s->ops, b->T * (size_t)c->rope_dim / 2, 1 << 16, set_inverse, b);
+    if (!a->base) return;
+    memset(b->slope, 0, b->T * sizeof(float));
+    memset(b->stream, 0, b->T * (size_t)c->width * sizeof(float));
+    memset(b->gradient, 0, b->T * (size_t)c->width * sizeof(float));
 }
 
 void model_train_count(model_trainable *t, size_t *scratch, size_t *kept)
@@ -45,7 +57,9 @@ void model_train_count(model_trainable *t, size_t *scratch, size_t *kept)
     size_t records = t->kept.used - streams;
     arena_reset(&s->scratch, 0);
     model_step_arrays(s, b.T, b.n);
-    take_arrays(&b);
+    model_batch_arrays(&b);
+    if (t->o.mtp_weight != 0) (void)model_train_mtp(&b, NULL);
+    size_t module = t->kept.peak;
     model_train_head(&b, b.gradient);
     for (int l = 0; l < c->layers + c->mtp_layers; l++) {
         size_t mark = arena_mark(&t->kept);
@@ -54,7 +68,7 @@ void model_train_count(model_trainable *t, size_t *scratch, size_t *kept)
         model_back_layer(&b, l);
     }
     *scratch = s->scratch.peak;
-    *kept = streams + (t->o.recompute ? most : records);
+    *kept = size_max(streams + (t->o.recompute ? most : records), module);
     t->kept = (arena){0};
     *s = (model_step){0};
 }
@@ -122,11 +136,15 @@ static ponder_status forward(struct model_batch *b, ponder_error *err)
     return model_forward(b->s, &t->m, &t->kv, t->spans, b->n, err);
 }
 
-static void set_inverse(void *arg, size_t begin, size_t end, int worker)
+/* A sequence counts in the balance loss as its tokens do in the loss. */
+static void weigh_sequences(struct model_batch *b)
 {
-    (void)worker;
-    struct model_batch *b = arg;
-    for (size_t i = begin; i < end; i++) b->back_sin[i] = -b->s->sin[i];
+    for (size_t i = 0; i < b->n; i++) {
+        const ops_sequence *q = &b->s->seq[i];
+        double sum = 0;
+        for (size_t t = q->first; t < q->first + q->n; t++) sum += fabs((double)b->slope[t]);
+        b->balance[i] = (float)((double)b->t->o.balance_loss * sum);
+    }
 }
 
 /* A layer's records again from the stream it began with. */
@@ -138,15 +156,19 @@ static void run_again(struct model_batch *b, int layer)
     model_block(b->s, layer, false);
 }
 
+void model_back_norm(struct model_batch *b, const float *gain)
+{
+    const model_config *c = &b->s->m->config;
+    size_t D = (size_t)c->width;
+    ops_norm_back(&b->s->ops, b->stream, D, model_gradient_of(b->t, gain), b->s->stream, D, gain, c->norm_eps,
+                  b->gradient, D, b->T, D);
+}
+
 static void backward(struct model_batch *b)
 {
     model_step *s = b->s;
     const model_config *c = &s->m->config;
-    size_t D = (size_t)c->width;
-    memset(b->stream, 0, b->T * D * sizeof(float));
-    ops_norm_back(&s->ops, b->stream, D, model_gradient_of(b->t, s->m->final_norm), s->stream, D,
-                  s->m->final_norm, c->norm_eps, b->gradient, D, b->T, D);
-    ops_for(&s->ops, b->T * (size_t)c->rope_dim / 2, 1 << 16, set_inverse, b);
+    model_back_norm(b, s->m->final_norm);
     for (int l = c->layers - 1; l >= 0; l--) {
         size_t mark = arena_mark(&b->t->kept);
         if (b->t->o.recompute) run_again(b, l);
@@ -176,13 +198,13 @@ ponder_status model_train_batch(model_trainable *t, const model_train_sequence *
     arena_reset(&t->kept, 0);
     keep_streams(&b);
     TRY(forward(&b, err));
-    take_arrays(&b);
-    memset(b.gradient, 0, b.T * (size_t)t->m.config.width * sizeof(float));
-    memset(b.slope, 0, b.T * sizeof(float));
+    model_batch_arrays(&b);
     model_train_head(&b, b.gradient);
     if (b.broken) return broken_forward(&b, err);
     if (!loss) return PONDER_OK;
     if (loss->head) call_head(&b);
+    weigh_sequences(&b);
+    if (t->o.mtp_weight != 0) TRY(model_train_mtp(&b, err));
     backward(&b);
     return is_finite(&b, b.stream, b.T * (size_t)t->m.config.width) ? PONDER_OK : broken_gradient(&b, err);
 }

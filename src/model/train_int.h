@@ -45,6 +45,7 @@ struct model_batch {
     const model_train_loss *loss;
     model_train_stats *stats;
     float *hidden;     /* [T, D] after the final norm */
+    float *balance;    /* [n] weight of each sequence's balance loss */
     float *slope;      /* [T] of the token after it */
     float *stream;     /* [T, D] gradient of the stream */
     float *gradient;   /* [T, D] of the hidden states */
@@ -72,6 +73,13 @@ void model_back_moe(struct model_batch *b, int layer);
 void model_back_layer(struct model_batch *b, int layer);
 /* Adds a gradient of the stream [T, D] to the rows of the embedding that `ids` chose. */
 void model_back_embedding(struct model_batch *b, const int32_t *ids, const float *stream);
+
+/* The arrays of a batch's backward, behind those of the step, set to zero. */
+void model_batch_arrays(struct model_batch *b);
+/* From the gradient of hidden states through the norm that made them of the stream. */
+void model_back_norm(struct model_batch *b, const float *gain);
+/* The prediction module's forward and backward, after the model's forward and loss. */
+ponder_status model_train_mtp(struct model_batch *b, ponder_error *err);
 
 /* Bytes of the step's scratch and of the tape for the largest micro-batch. */
 void model_train_count(model_trainable *t, size_t *scratch, size_t *kept);

@@ -19,8 +19,9 @@ static void mark_largest(const float *x, size_t len, size_t n, bool *marked)
     }
 }
 
-static void scores_of(const ops_moe *m, const float *logits, size_t E, float *score)
+void ops_moe_scores(const ops_moe *m, const float *logits, float *score)
 {
+    size_t E = m->router->N;
     if (m->sigmoid) {
         for (size_t e = 0; e < E; e++) score[e] = 1.0f / (1.0f + expf(-logits[e]));
         return;
@@ -60,7 +61,7 @@ void ops_route(const ops_moe *m, const float *logits, uint32_t *expert, float *w
     float score[OPS_EXPERTS], choice[OPS_EXPERTS] = {0};
     bool chosen[OPS_EXPERTS];
     size_t E = m->router->N, n = 0;
-    scores_of(m, logits, E, score);
+    ops_moe_scores(m, logits, score);
     for (size_t e = 0; e < E; e++) choice[e] = m->bias ? score[e] + m->bias[e] : score[e];
     if (m->groups > 1 && m->groups_used < m->groups) keep_groups(m, choice, E);
     mark_largest(choice, E, m->used, chosen);
@@ -82,14 +83,9 @@ struct step {
     ops *o;
     const ops_moe *m;
     size_t T, D, F, E, pairs; /* pairs = T * used */
-    const float *logits;      /* [T, E] */
-    uint32_t *expert, *slot;  /* [T, used]: chosen, and its row among the pairs sorted by expert */
-    float *weight;            /* [T, used] */
-    uint32_t *token, *offset; /* [pairs] of a sorted row; [E + 1] where an expert's rows start */
-    ops_acts in, sorted;      /* rows of tokens; the same by expert */
-    float *gate, *up, *down;  /* [pairs, F], [pairs, F], [pairs, D] */
-    float *shared_gate, *shared_up; /* [T, F of the shared experts] */
-    float *y;                       /* [T, D]: the shared experts' part, then all */
+    ops_moe_kept k;
+    ops_acts in, sorted; /* rows of tokens; the same by expert */
+    float *y;            /* [T, D]: the shared experts' part, then all */
 };
 
 static void route_tokens(void *arg, size_t begin, size_t end, int worker)
@@ -97,22 +93,22 @@ static void route_tokens(void *arg, size_t begin, size_t end, int worker)
     (void)worker;
     struct step *s = arg;
     for (size_t t = begin; t < end; t++)
-        ops_route(s->m, s->logits + t * s->E, s->expert + t * s->m->used,
-                  s->weight + t * s->m->used);
+        ops_route(s->m, s->k.logits + t * s->E, s->k.expert + t * s->m->used,
+                  s->k.weight + t * s->m->used);
 }
 
 /* Counting sort of (token, choice) pairs by expert; tokens stay in order. */
 static void sort_pairs(struct step *s)
 {
     uint32_t at[OPS_EXPERTS];
-    memset(s->offset, 0, (s->E + 1) * sizeof *s->offset);
-    for (size_t i = 0; i < s->pairs; i++) s->offset[s->expert[i] + 1]++;
-    for (size_t e = 0; e < s->E; e++) s->offset[e + 1] += s->offset[e];
-    memcpy(at, s->offset, s->E * sizeof *at);
+    memset(s->k.offset, 0, (s->E + 1) * sizeof *s->k.offset);
+    for (size_t i = 0; i < s->pairs; i++) s->k.offset[s->k.expert[i] + 1]++;
+    for (size_t e = 0; e < s->E; e++) s->k.offset[e + 1] += s->k.offset[e];
+    memcpy(at, s->k.offset, s->E * sizeof *at);
     for (size_t i = 0; i < s->pairs; i++) {
-        uint32_t row = at[s->expert[i]]++;
-        s->slot[i] = row;
-        s->token[row] = (uint32_t)(i / s->m->used);
+        uint32_t row = at[s->k.expert[i]]++;
+        s->k.slot[i] = row;
+        s->k.token[row] = (uint32_t)(i / s->m->used);
     }
 }
 
@@ -135,7 +131,7 @@ static void gather_rows(void *arg, size_t begin, size_t end, int worker)
         size_t units, bytes = form_unit((enum kern_act)f, s->D, &units);
         for (size_t u = 0; u < units; u++)
             for (size_t p = begin; p < end; p++)
-                memcpy(to + (u * s->pairs + p) * bytes, from + (u * s->T + s->token[p]) * bytes,
+                memcpy(to + (u * s->pairs + p) * bytes, from + (u * s->T + s->k.token[p]) * bytes,
                        bytes);
     }
 }
@@ -149,8 +145,8 @@ static void combine(void *arg, size_t begin, size_t end, int worker)
         float *y = s->y + t * s->D;
         if (!s->m->shared_down) memset(y, 0, s->D * sizeof *y);
         for (size_t j = 0; j < used; j++)
-            s->o->k->axpy(y, s->weight[t * used + j],
-                          s->down + (size_t)s->slot[t * used + j] * s->D, s->D);
+            s->o->k->axpy(y, s->k.weight[t * used + j],
+                          s->k.down + (size_t)s->k.slot[t * used + j] * s->D, s->D);
     }
 }
 
@@ -160,7 +156,7 @@ static size_t expert_jobs(const struct step *s, ops_job *jobs, const ops_weight 
 {
     size_t n = 0;
     for (size_t e = 0; e < s->E; e++) {
-        size_t first = s->offset[e], M = s->offset[e + 1] - first;
+        size_t first = s->k.offset[e], M = s->k.offset[e + 1] - first;
         if (M == 0) continue;
         jobs[n++] = (ops_job){.w = w,
                               .expert = e,
@@ -188,9 +184,7 @@ static void dispatch(struct step *s, const ops_input *in)
     unsigned experts = ops_form(m->gate) | ops_form(m->up);
     unsigned shared = m->shared_gate ? ops_form(m->shared_gate) | ops_form(m->shared_up) : 0;
     ops_prepare(o, &s->in, in, s->T, s->D, ops_form(m->router) | experts | shared);
-    float *logits = arena_new(o->scratch, float, s->T * s->E);
-    s->logits = logits;
-    ops_job route = shared_job(m->router, &s->in, logits);
+    ops_job route = shared_job(m->router, &s->in, s->k.logits);
     ops_run_jobs(o, &route, 1);
     ops_for(o, s->T, ops_grain(s->E * 16), route_tokens, s);
     if (!ops_counting(o)) sort_pairs(s);
@@ -210,22 +204,22 @@ static void run_experts(struct step *s, ops_job *jobs)
     const ops_moe *m = s->m;
     ops_acts hidden, shared = {0};
     if (!ops_counting(o)) {
-        size_t n = expert_jobs(s, jobs, m->gate, &s->sorted, s->gate);
-        n += expert_jobs(s, jobs + n, m->up, &s->sorted, s->up);
+        size_t n = expert_jobs(s, jobs, m->gate, &s->sorted, s->k.gate);
+        n += expert_jobs(s, jobs + n, m->up, &s->sorted, s->k.up);
         if (m->shared_gate) {
-            jobs[n++] = shared_job(m->shared_gate, &s->in, s->shared_gate);
-            jobs[n++] = shared_job(m->shared_up, &s->in, s->shared_up);
+            jobs[n++] = shared_job(m->shared_gate, &s->in, s->k.shared_gate);
+            jobs[n++] = shared_job(m->shared_up, &s->in, s->k.shared_up);
         }
         ops_run_jobs(o, jobs, n);
     }
-    ops_prepare(o, &hidden, &(ops_input){.x = s->gate, .ldx = s->F, .up = s->up}, s->pairs, s->F,
+    ops_prepare(o, &hidden, &(ops_input){.x = s->k.gate, .ldx = s->F, .up = s->k.up}, s->pairs, s->F,
                 ops_form(m->down));
     if (m->shared_gate)
         ops_prepare(o, &shared,
-                    &(ops_input){.x = s->shared_gate, .ldx = m->shared_gate->N, .up = s->shared_up},
+                    &(ops_input){.x = s->k.shared_gate, .ldx = m->shared_gate->N, .up = s->k.shared_up},
                     s->T, m->shared_gate->N, ops_form(m->shared_down));
     if (ops_counting(o)) return;
-    size_t n = expert_jobs(s, jobs, m->down, &hidden, s->down);
+    size_t n = expert_jobs(s, jobs, m->down, &hidden, s->k.down);
     if (m->shared_down) jobs[n++] = shared_job(m->shared_down, &shared, s->y);
     ops_run_jobs(o, jobs, n);
 }
@@ -241,22 +235,24 @@ void ops_moe_run(ops *o, const ops_moe *m, const ops_input *in, size_t T, float 
                      .E = m->router->N,
                      .pairs = T * m->used,
                      .y = y};
-    arena *a = o->scratch;
-    s.expert = arena_new(a, uint32_t, s.pairs);
-    s.slot = arena_new(a, uint32_t, s.pairs);
-    s.token = arena_new(a, uint32_t, s.pairs);
-    s.offset = arena_new(a, uint32_t, s.E + 1);
-    s.weight = arena_new(a, float, s.pairs);
-    s.gate = arena_new(a, float, s.pairs *s.F);
-    s.up = arena_new(a, float, s.pairs *s.F);
-    s.down = arena_new(a, float, s.pairs *s.D);
+    arena *a = m->room ? m->room : o->scratch;
+    s.k.logits = arena_new(a, float, T * s.E);
+    s.k.expert = arena_new(a, uint32_t, s.pairs);
+    s.k.slot = arena_new(a, uint32_t, s.pairs);
+    s.k.token = arena_new(a, uint32_t, s.pairs);
+    s.k.offset = arena_new(a, uint32_t, s.E + 1);
+    s.k.weight = arena_new(a, float, s.pairs);
+    s.k.gate = arena_new(a, float, s.pairs *s.F);
+    s.k.up = arena_new(a, float, s.pairs *s.F);
+    s.k.down = arena_new(a, float, s.pairs *s.D);
     if (m->shared_gate) {
-        s.shared_gate = arena_new(a, float, T * m->shared_gate->N);
-        s.shared_up = arena_new(a, float, T * m->shared_gate->N);
+        s.k.shared_gate = arena_new(a, float, T * m->shared_gate->N);
+        s.k.shared_up = arena_new(a, float, T * m->shared_gate->N);
     }
-    ops_job *jobs = arena_new(a, ops_job, 2 * s.E + 2);
+    if (m->kept) *m->kept = s.k;
+    ops_job *jobs = arena_new(o->scratch, ops_job, 2 * s.E + 2);
     dispatch(&s, in);
     run_experts(&s, jobs);
     ops_for(o, T, ops_grain(s.D * m->used / 4), combine, &s);
-    arena_reset(a, mark);
+    arena_reset(o->scratch, mark);
 }

@@ -110,6 +110,15 @@ double ops_log_sum_exp(const kern *k, const float *x, size_t n, float *top);
 
 /* ---- mixture of experts --------------------------------------------------------------------- */
 
+/* What the backward of a step asks for: rows of tokens, and rows of (token, choice) pairs by expert. */
+typedef struct ops_moe_kept {
+    float *logits, *weight;           /* [T, E], [T, used] */
+    uint32_t *expert, *slot;          /* [T, used]: chosen, and its row among the sorted pairs */
+    uint32_t *token, *offset;         /* [pairs] of a sorted row; [E + 1] where an expert's rows start */
+    float *gate, *up, *down;          /* [pairs, F], [pairs, F], [pairs, D] */
+    float *shared_gate, *shared_up;   /* [T, F of the shared experts] or NULL */
+} ops_moe_kept;
+
 typedef struct ops_moe {
     const ops_weight *router;                                /* F32 [E, D] */
     const float *bias;                                       /* [E], for the choice only; or NULL */
@@ -118,6 +127,8 @@ typedef struct ops_moe {
     size_t used, groups, groups_used; /* experts a token; limits of the choice */
     bool sigmoid, normalize;          /* scores, and their sum made 1 */
     float scale;
+    ops_moe_kept *kept; /* filled, in `room`; or NULL */
+    arena *room;
 } ops_moe;
 
 enum { OPS_EXPERTS = 1024 /* at most */ };
@@ -176,6 +187,30 @@ void ops_sum_back(ops *o, float *sum, const float *y, size_t ldy, size_t T, size
 /* dx [T, n] and dgain [n] are added to; x is what was normalised, dy the gradient of what came out. */
 void ops_norm_back(ops *o, float *dx, size_t lddx, float *dgain, const float *x, size_t ldx,
                    const float *gain, float eps, const float *dy, size_t lddy, size_t T, size_t n);
+
+/* Gradient of silu(gate) * up: rows [n, F] of dy into rows [gate | up] of out [n, 2 F]. */
+void ops_swiglu_back(ops *o, float *out, const float *gate, const float *up, const float *dy, size_t n,
+                     size_t F);
+
+/* The loss that keeps experts in use within a sequence (DeepSeek-V3 report, section 2.1.2):
+ * weight * sum over experts of (share of the choices * E) * (mean share of the scores). */
+typedef struct ops_balance {
+    const ops_sequence *seq;
+    size_t n;
+    const float *weight; /* [n] */
+    double loss;         /* added to */
+} ops_balance;
+
+typedef struct ops_moe_back {
+    const ops_moe *m; /* m->kept as forward filled it */
+    const ops_weight *router, *gate_up, *down, *shared_gate_up, *shared_down; /* transposes */
+    ops_input in;        /* as in ops_back */
+    const float *dy;     /* [T, D] */
+    float *dx;           /* [T, D] out: of the normalised input */
+    ops_balance *balance; /* or NULL */
+} ops_moe_back;
+
+void ops_moe_run_back(ops *o, const ops_moe_back *b, size_t T);
 
 /* Causal attention of whole sequences (pos 0), from the queries and keys as they entered. */
 typedef struct ops_attention_back {

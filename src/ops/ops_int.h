@@ -26,6 +26,9 @@ void ops_run_jobs(ops *o, ops_job *jobs, size_t n);
 /* Row r of T * heads after stream, norm and gate; `room` [K] is where a changed row may stand. */
 const float *ops_input_row(const kern *k, const ops_input *in, size_t K, size_t T, size_t r, float *room);
 
+/* Scores [E] of the experts from a token's logits. */
+void ops_moe_scores(const ops_moe *m, const float *logits, float *score);
+
 static inline bool ops_counting(const ops *o) { return !o->scratch->base; }
 
 #endif
