@@ -130,8 +130,7 @@ static void prompt(const void *state, enum task_lang lang, task_draw *d, buf *ou
 {
     static const char *const EN[] = {
         "# (& and, | or, ! not, ^ exclusive or, -> implies). Is # true or false?",
-        "Evaluate with #: #. Answer true or false. (& and, | or, ! not, ^ exclusive or, -> "
-        "implies)",
+        "Evaluate, with #: #. True or false? (& and, | or, ! not, ^ exclusive or, -> implies)",
         "Let #. What is #, true or false? Signs: & and, | or, ! not, ^ exclusive or, -> implies.",
     };
     static const char *const ZH[] = {

@@ -143,17 +143,12 @@ static void key(const void *state, buf *out)
 static void prompt(const void *state, enum task_lang lang, task_draw *d, buf *out)
 {
     static const char *const EN[] = {
-        "Colour the nodes A-# with colours 1-# so that no edge joins two nodes of one colour. "
-        "Edges: #. "
-        "Answer like A=1 B=2, or none if it cannot be done.",
-        "Graph with nodes A-#, colours 1-#, edges #. Give a colour for each node (A=1 B=2 ...), "
-        "different "
-        "at both ends of every edge, or answer none.",
+        "Colour nodes A-# with 1-#, no edge inside one colour. Edges: #. (A=1 ..., or none)",
+        "Nodes A-#, colours 1-#, edges #. Give colours (A=1 ...), different along edges, or none.",
     };
     static const char *const ZH[] = {
         "给节点 A-# 涂颜色 1-#，每条边两端颜色不同。边：#。答案形如 A=1 B=2，做不到就答 none。",
-        "图的节点为 A-#，颜色 1-#，边 #。写出每个节点的颜色（A=1 B=2 "
-        "…），相邻节点颜色不同；不可能则答 none。",
+        "节点 A-#，颜色 1-#，边 #。写出颜色（A=1 B=2 …），相邻节点颜色不同；不可能则答 none。",
     };
     const graph *g = state;
     buf edges = {0};

@@ -79,8 +79,7 @@ static void prompt(const void *state, enum task_lang lang, task_draw *d, buf *ou
 {
     static const char *const EN[] = {
         "Use the numbers # exactly once each with + - * / and brackets to make #.",
-        "Numbers: #. Target: #. Give an expression with + - * / and brackets that uses each number "
-        "once and equals the target.",
+        "Numbers: #. Target: #. Reach it with + - * / and brackets, each number once.",
         "Combine # (each exactly once; + - * / and brackets) into an expression equal to #.",
     };
     static const char *const ZH[] = {

@@ -138,22 +138,13 @@ static void key(const void *state, buf *out)
 static void prompt(const void *state, enum task_lang lang, task_draw *d, buf *out)
 {
     static const char *const EN[] = {
-        "Knights always tell the truth, knaves always lie.#\nWho is what? Answer for everyone: "
-        "name: "
-        "knight or name: knave.",
-        "On an island everyone is a knight (always truthful) or a knave (always lying).#\nGive "
-        "each "
-        "person's role as \"name: knight\" or \"name: knave\".",
-        "Each person is a knight, who only says true things, or a knave, who only says false "
-        "things.#\n"
-        "Find out what each one is (name: role, ...).",
+        "Knights always tell the truth, knaves always lie.#\nWho is what? (name: role, ...)",
+        "Everyone is a knight (always truthful) or a knave (always lying).#\nGive name: role.",
+        "Knights say only true things, knaves only false ones.#\nGive the roles (name: role).",
     };
     static const char *const ZH[] = {
-        "骑士（knight）总说真话，无赖（knave）总说假话。#\n谁是什么？对每个人写“名字: "
-        "knight”或“名字: knave”。",
-        "岛上每个人要么是骑士（knight，只说真话），要么是无赖（knave，只说假话）。#"
-        "\n写出每个人的身份，形式为“名字: "
-        "knight”或“名字: knave”。",
+        "骑士（knight）总说真话，无赖（knave）总说假话。#\n谁是什么？（名字: knight 或 knave）",
+        "每个人是骑士（knight，只说真话）或无赖（knave，只说假话）。#\n按“名字: knight”的形式写出身份。",
     };
     const knights *k = state;
     buf said = {0};

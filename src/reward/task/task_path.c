@@ -96,20 +96,13 @@ static void key(const void *state, buf *out) { put_grid(state, out); }
 static void prompt(const void *state, enum task_lang lang, task_draw *d, buf *out)
 {
     static const char *const EN[] = {
-        "Find a shortest way from S to E; # is a wall. Answer with moves U, D, L, R, or none if "
-        "there is "
-        "no way.\n#",
-        "Maze (S start, E end, # wall, . free):\n#\nWrite a shortest sequence of moves U D L R "
-        "from S to "
-        "E, or none.",
-        "How does one get from S to E in the fewest moves (U, D, L, R; not through #)? If it "
-        "cannot be "
-        "done, answer none.\n#",
+        "Find a shortest way from S to E; # is a wall. Write moves U, D, L, R, or none.\n#",
+        "Maze (S start, E end, # wall, . free):\n#\nGive the fewest moves U D L R, or none.",
+        "Get from S to E in the fewest moves (U, D, L, R; not through #), or answer none.\n#",
     };
     static const char *const ZH[] = {
         "求从 S 到 E 的一条最短路，# 是墙。用 U、D、L、R（上下左右）写出每步；没有路就答 none。\n#",
-        "迷宫（S 起点，E 终点，# 墙，. 空地）：\n#\n写出从 S 到 E 步数最少的走法（U D L "
-        "R），走不到答 none。",
+        "迷宫（S 起点，E 终点，# 墙，. 空地）：\n#\n写出步数最少的走法（U D L R），走不到答 none。",
     };
     buf grid = {0};
     put_grid(state, &grid);

@@ -153,11 +153,8 @@ static void prompt(const void *state, enum task_lang lang, task_draw *d, buf *ou
 {
     static const char *const EN[] = {
         "Find values (1 or 0) of # that make this true, or answer unsat: #",
-        "Variables #; ~ is not, | is or, & is and. Give an assignment such as \"x1=1 x2=0\" that "
-        "satisfies "
-        "# or say unsat.",
-        "Is there an assignment of # that satisfies #? Give one (x1=1 x2=0 ...), else answer "
-        "unsat.",
+        "Variables #. Give an assignment (x1=1 x2=0 ...) that satisfies # or say unsat.",
+        "Are there values of # that satisfy #? Give them (x1=1 x2=0 ...), else answer unsat.",
     };
     static const char *const ZH[] = {
         "求 # 的取值（1 或 0）使下式为真，无解则答 unsat：#",

@@ -138,11 +138,8 @@ static void key(const void *state, buf *out) { put_grid(((const sudoku *)state)-
 static void prompt(const void *state, enum task_lang lang, task_draw *d, buf *out)
 {
     static const char *const EN[] = {
-        "Fill the 4x4 sudoku: each row, column and 2x2 box has 1 to 4 once. Dots are empty. Give "
-        "the four "
-        "rows.\n#",
-        "Solve this 4x4 sudoku (1-4 once in each row, column and 2x2 box) and write the filled "
-        "rows:\n#",
+        "Fill this grid so that each row, column and 2x2 box has 1 to 4 once. Give the rows.\n#",
+        "Solve this 4x4 sudoku (1-4 once in each row, column and 2x2 box):\n#",
         "4x4 sudoku, dots are to be filled with 1 to 4:\n#\nWrite the whole grid.",
     };
     static const char *const ZH[] = {
@@ -198,8 +195,8 @@ static uint8_t tell_step(task_tale *t, const uint8_t *grid, struct step s)
         task_say(t, " not ", " 非");
         put_digits(t, ALL & ~left_for(&k, s.cell));
     } else {
-        static const char *const EN[] = {" row ", " column ", " box "}, *const ZH[] = {" 行", " 列",
-                                                                                       " 宫"};
+        static const char *const EN[] = {" row ", " column ", " box "};
+        static const char *const ZH[] = {" 行", " 列", " 宫"};
         task_say(t, EN[s.unit / SIDE], ZH[s.unit / SIDE]);
         task_put(t->out, s.unit % SIDE + 1);
         task_say(t, ", only place", "，唯一位置");
