@@ -25,14 +25,20 @@ typedef struct batch {
 
 /* ---- one line ----------------------------------------------------------------------------------- */
 
-/* A string field, or a number as its text. */
+/* A string field, or any other value as its JSON. */
 static ponder_status text_field(const json_t *row, const char *name, const char *key, bool needed,
-                                buf *number, str *out, ponder_error *err)
+                                buf *owned, str *out, ponder_error *err)
 {
     const json_t *v = json_object_get(row, key);
-    if (json_is_integer(v)) buf_printf(number, "%lld", (long long)json_integer_value(v));
-    else if (json_is_real(v)) buf_printf(number, "%.17g", json_real_value(v));
-    if (number->n) return *out = buf_str(number), PONDER_OK;
+    json_writer w = {.out = owned};
+    if (json_is_real(v)) json_f64(&w, json_real_value(v));
+    else if (v && !json_is_string(v) && !json_is_null(v)) {
+        char *text = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT);
+        if (!text) return err_set(err, PONDER_ENOMEM, "%s: out of memory", name);
+        buf_add_str(owned, str_of(text));
+        free(text);
+    }
+    if (owned->n) return *out = buf_str(owned), PONDER_OK;
     if (needed && (!v || json_is_null(v)))
         return err_set(err, PONDER_EFORMAT, "%s: no field \"%s\"", name, key);
     return json_field_str(row, name, key, out, err);
