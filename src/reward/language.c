@@ -267,7 +267,7 @@ static void end_line(counter *c)
 
 static bool is_neutral(str lower, bool capitals)
 {
-    for (size_t i = 0; i < COUNT_OF(NEUTRAL); i++)
+    for (size_t i = 0; lower.n <= 6 && i < COUNT_OF(NEUTRAL); i++)
         if (str_eq(lower, str_of(NEUTRAL[i]))) return true;
     return capitals && lower.n <= 5;
 }
@@ -338,6 +338,7 @@ static bool closes(str s, size_t at, const struct fence *f, size_t begin)
 /* The end of what opens at `at`; `at` if nothing does. */
 static size_t neutral_end(fences *state, str s, size_t at)
 {
+    if (!memchr("`$\\[h", s.p[at], 5)) return at; /* what the marks below begin with */
     str rest = {s.p + at, s.n - at};
     for (size_t i = 0; i < COUNT_OF(FENCES); i++) {
         const struct fence *f = &FENCES[i];
