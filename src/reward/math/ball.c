@@ -32,6 +32,7 @@ static bool power_fmpq(math_eval *e, acb_t x, const fmpq_t y, slong prec)
     if (!acb_is_finite(x)) return true;
     ulong q = fmpz_get_ui(fmpq_denref(y));
     bool minus = q % 2 && q > 1 && negative(x);
+    e->left_reals |= q % 2 == 0 && negative(x);
     if (acb_is_zero(x)) {
         if (fmpq_sgn(y) <= 0) acb_indeterminate(x);
         return true;
@@ -105,6 +106,7 @@ static bool logarithm(math_eval *e, acb_t x, ref r, slong prec)
     acb_t b;
     bool ok = true, divide = n->n == 2 || n->op == FN_LG || (n->op == FN_LOG && e->log10);
     if (acb_contains_zero(x)) return acb_indeterminate(x), true;
+    e->left_reals |= negative(x);
     acb_log(x, x, prec);
     if (!divide) return true;
     acb_init(b);

@@ -76,6 +76,57 @@ static bool measure(math_eval *e, load *w, ref r, double *degree)
 
 static bool value(math_eval *e, ca_t out, ref r, ca_ctx_t ctx);
 
+/* e^x. For x = p/q or i p/q as a power of e^(1/q) or e^(i/q), so that e^2 e^3 and e^5 are powers of
+ * one number. */
+static void exponential(ca_t out, const ca_t x, ca_ctx_t ctx)
+{
+    enum { POWER_MAX = 100 };
+    fmpq_t r;
+    ca_t unit, y;
+    fmpq_init(r);
+    ca_init(unit, ctx), ca_init(y, ctx);
+    ca_one(unit, ctx);
+    bool rational = ca_get_fmpq(r, x, ctx);
+    if (!rational) {
+        ca_i(unit, ctx);
+        ca_div(y, x, unit, ctx);
+        rational = ca_get_fmpq(r, y, ctx);
+    }
+    if (rational && !fmpq_is_zero(r) && fmpz_cmpabs(fmpq_numref(r), (fmpz[]){POWER_MAX}) <= 0) {
+        ca_div_fmpz(unit, unit, fmpq_denref(r), ctx);
+        ca_exp(unit, unit, ctx);
+        ca_pow_si(out, unit, fmpz_get_si(fmpq_numref(r)), ctx);
+    } else {
+        ca_exp(out, x, ctx);
+    }
+    fmpq_clear(r);
+    ca_clear(unit, ctx), ca_clear(y, ctx);
+}
+
+/* sin and cos of a rational number by e^(ix); of anything else as Calcium does. */
+static void sine_cosine(ca_t s, ca_t c, const ca_t x, ca_ctx_t ctx)
+{
+    fmpq_t r;
+    fmpq_init(r);
+    if (ca_get_fmpq(r, x, ctx)) {
+        ca_t i, a, b;
+        ca_init(i, ctx), ca_init(a, ctx), ca_init(b, ctx);
+        ca_i(i, ctx);
+        ca_mul(a, i, x, ctx);
+        exponential(a, a, ctx);
+        ca_inv(b, a, ctx);
+        ca_sub(s, a, b, ctx);
+        ca_div_ui(s, s, 2, ctx);
+        ca_div(s, s, i, ctx);
+        ca_add(c, a, b, ctx);
+        ca_div_ui(c, c, 2, ctx);
+        ca_clear(i, ctx), ca_clear(a, ctx), ca_clear(b, ctx);
+    } else {
+        ca_sin_cos(s, c, x, ctx);
+    }
+    fmpq_clear(r);
+}
+
 static bool power(math_eval *e, ca_t out, ref r, ca_ctx_t ctx)
 {
     ref base = ref_first(r), exponent = ref_next(base);
@@ -87,7 +138,11 @@ static bool power(math_eval *e, ca_t out, ref r, ca_ctx_t ctx)
     else if (root) fmpq_inv(y, y);
     if (ok && ref_node(base)->kind == K_E) {
         ok = value(e, out, exponent, ctx);
-        ca_exp(out, out, ctx);
+        ca_t x;
+        ca_init(x, ctx);
+        ca_swap(x, out, ctx);
+        exponential(out, x, ctx);
+        ca_clear(x, ctx);
     } else if (ok && exact) {
         ok = value(e, out, base, ctx);
         bool minus = ok && !fmpz_is_one(fmpq_denref(y)) && !fmpz_is_even(fmpq_denref(y)) &&
@@ -99,7 +154,9 @@ static bool power(math_eval *e, ca_t out, ref r, ca_ctx_t ctx)
         ca_t x;
         ca_init(x, ctx);
         ok = value(e, out, base, ctx) && value(e, x, exponent, ctx);
-        ca_pow(out, out, x, ctx);
+        ca_log(out, out, ctx);
+        ca_mul(x, x, out, ctx);
+        exponential(out, x, ctx);
         ca_clear(x, ctx);
     }
     fmpq_clear(y);
@@ -111,7 +168,7 @@ static void hyperbolic(ca_t out, const ca_t x, int sign, ca_ctx_t ctx)
 {
     ca_t p;
     ca_init(p, ctx);
-    ca_exp(p, x, ctx);
+    exponential(p, x, ctx);
     ca_inv(out, p, ctx);
     if (sign < 0) ca_sub(out, p, out, ctx);
     else ca_add(out, p, out, ctx);
@@ -142,12 +199,12 @@ static bool function(math_eval *e, ca_t out, ref r, ca_ctx_t ctx)
     ca_init(x, ctx), ca_init(y, ctx);
     bool ok = value(e, x, ref_first(r), ctx);
     if (ok) switch (fn) {
-    case FN_SIN: ca_sin_cos(out, y, x, ctx); break;
-    case FN_COS: ca_sin_cos(y, out, x, ctx); break;
-    case FN_TAN: ca_tan(out, x, ctx); break;
-    case FN_COT: ca_cot(out, x, ctx); break;
-    case FN_SEC: ca_sin_cos(y, out, x, ctx), ca_inv(out, out, ctx); break;
-    case FN_CSC: ca_sin_cos(out, y, x, ctx), ca_inv(out, out, ctx); break;
+    case FN_SIN: sine_cosine(out, y, x, ctx); break;
+    case FN_COS: sine_cosine(y, out, x, ctx); break;
+    case FN_TAN: sine_cosine(out, y, x, ctx), ca_div(out, out, y, ctx); break;
+    case FN_COT: sine_cosine(y, out, x, ctx), ca_div(out, out, y, ctx); break;
+    case FN_SEC: sine_cosine(y, out, x, ctx), ca_inv(out, out, ctx); break;
+    case FN_CSC: sine_cosine(out, y, x, ctx), ca_inv(out, out, ctx); break;
     case FN_ASEC: ca_inv(x, x, ctx); /* fall through */
     case FN_ACOS: ca_acos(out, x, ctx); break;
     case FN_ACSC: ca_inv(x, x, ctx); /* fall through */
@@ -170,7 +227,7 @@ static bool function(math_eval *e, ca_t out, ref r, ca_ctx_t ctx)
         else ca_div(out, y, out, ctx);
         break;
     case FN_LN: case FN_LOG: case FN_LG: ok = logarithm(e, out, x, r, ctx); break;
-    case FN_EXP: ca_exp(out, x, ctx); break;
+    case FN_EXP: exponential(out, x, ctx); break;
     case FN_ABS: ca_abs(out, x, ctx); break;
     default: ok = false;
     }

@@ -179,7 +179,9 @@ void math_clean(buf *out, str text)
     buf wide = {0};
     to_ascii(&wide, text);
     str s = trim(buf_str(&wide));
-    for (bool more = true; more && s.n;) {
+    enum { WRAPPERS_MAX = 64 };
+    bool more = true;
+    for (int i = 0; i < WRAPPERS_MAX && more && s.n; i++) {
         more = unbrace(&s) || unwrap(&s, STR("$$"), STR("$$")) || unwrap(&s, STR("$"), STR("$")) ||
                unwrap(&s, STR("\\["), STR("\\]")) || unwrap(&s, STR("\\("), STR("\\)")) ||
                unwrap(&s, STR("**"), STR("**")) || unwrap(&s, STR("`"), STR("`")) || strip_end(&s);

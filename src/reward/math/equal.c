@@ -207,6 +207,7 @@ static bool decimal_comma(math_side *s, const math_side *other)
     if (comma == SIZE_MAX || comma == 0 || str_find(buf_str(&other->clean), STR(","), 0) != SIZE_MAX)
         return false;
     size_t places = t.n - comma - 1, from = *t.p == '-';
+    if (places == 3 && comma <= from + 3 && t.p[from] != '0') return false; /* 1,234 */
     if (places < 1 || (places < 2 && !(comma == from + 1 && t.p[from] == '0'))) return false;
     for (size_t i = from; i < t.n; i++)
         if (i != comma && (t.p[i] < '0' || t.p[i] > '9')) return false;

@@ -357,6 +357,9 @@ static bool text_command(lexer *x)
     const struct word *w = find_word(WORDS, COUNT_OF(WORDS), t);
     bool command = str_find(in, STR("\\"), 0) != SIZE_MAX && str_find(in, STR("\\ "), 0) == SIZE_MAX;
     if (w && t.n > 1) return emit_word(x, w);
+    int before = x->s->n_tok ? x->s->tok[x->s->n_tok - 1].kind : TOK_END;
+    bool unit = t.n == 1 && math_unit_known(t) && *t.p != 'd' && (before == TOK_NUM || before == '}');
+    if (unit) return emit_text(x, TOK_WORD, t);
     if (n_letters <= 1 || digits || command) {
         if (++x->depth > 8) return false;
         str all = x->in;

@@ -29,6 +29,7 @@ static uint32_t sum(parser *p);
 static uint32_t term(parser *p);
 static uint32_t factor(parser *p);
 static uint32_t base(parser *p);
+static uint32_t variable(parser *p, str name);
 
 static token *cur(parser *p) { return &p->s->tok[p->at]; }
 static token *ahead(parser *p, size_t n)
@@ -172,6 +173,14 @@ static uint32_t with_unit(parser *p, uint32_t of)
 
 /* ---- bases -------------------------------------------------------------------------------------- */
 
+enum { TAKEN_APART = 255, LETTERS_MAX = 4 };
+
+/* A few letters with no text command around them: variables side by side. */
+static bool is_product(const token *t)
+{
+    return t->plain && t->text.n <= LETTERS_MAX && (unsigned char)*t->text.p < 0x80;
+}
+
 /* What may open a factor without a sign before it. */
 static bool opens_factor(parser *p)
 {
@@ -180,7 +189,7 @@ static bool opens_factor(parser *p)
     case TOK_INF: case TOK_FRAC: case TOK_SQRT: case TOK_CBRT: case TOK_BINOM: case '(': case '[':
     case '{': case TOK_LFLOOR: case TOK_LCEIL: case TOK_BEGIN: case TOK_BIG: case TOK_ACCENT: return true;
     case '|': return p->bars == 0 && !p->in_set;
-    case TOK_WORD: return cur(p)->plain && cur(p)->text.n <= 4 && !math_unit_known(cur(p)->text);
+    case TOK_WORD: return cur(p)->fn == TAKEN_APART || (is_product(cur(p)) && !math_unit_known(cur(p)->text));
     default: return false;
     }
 }
@@ -247,16 +256,17 @@ static uint32_t number(parser *p)
     return make2(p, K_ADD, n, part);
 }
 
-/* The letters of a short word as a product. */
-static uint32_t product_of_letters(parser *p, str word)
+/* A short word where a product is meant: takes its first letter off and leaves the rest. */
+static uint32_t first_letter(parser *p)
 {
-    uint32_t n = make(p, K_MUL);
-    for (size_t i = 0; i < word.n; i++) {
-        char c = word.p[i];
-        n = add(p, n, c == 'e' ? make(p, K_E) : c == 'i' ? make(p, K_I)
-                               : make_text(p, K_VAR, (str){word.p + i, 1}));
-    }
-    return n;
+    token *t = cur(p);
+    str one = {t->text.p, 1};
+    t->text.p++, t->text.n--;
+    t->fn = TAKEN_APART;
+    if (t->text.n == 0) p->at++;
+    if (*one.p == 'e') return make(p, K_E);
+    if (*one.p == 'i' && !p->i_index) return make(p, K_I);
+    return t->text.n ? make_text(p, K_VAR, one) : variable(p, one);
 }
 
 /* An argument without brackets around it where TeX would take one token. */
@@ -326,11 +336,6 @@ static uint32_t braces(parser *p, bool escaped)
         return accept(p, close) ? n : 0;
     }
     p->bars = bars, p->in_set = in_set;
-    if (n && !escaped && (is(p, TOK_OVER) || is(p, TOK_CHOOSE))) {
-        int kind = is(p, TOK_OVER) ? K_DIV : K_BINOM;
-        p->at++;
-        n = make2(p, kind, n, sum(p));
-    }
     if (!n || !accept(p, close)) return 0;
     bool many = p->s->nodes[n].kind == K_LIST;
     if (many) p->s->nodes[n].kind = K_SET;
@@ -545,10 +550,8 @@ static uint32_t base_inside(parser *p)
     case TOK_ACCENT: return accent(p);
     case TOK_CURRENCY: return p->at++, p->currency = t->text, base(p);
     case TOK_WORD:
-        p->at++;
-        if (!t->plain || t->text.n > 4 || (unsigned char)*t->text.p >= 0x80)
-            return make_text(p, K_VAR, t->text);
-        return product_of_letters(p, t->text);
+        if (t->fn == TAKEN_APART || is_product(t)) return first_letter(p);
+        return p->at++, make_text(p, K_VAR, t->text);
     case '-': return p->at++, make1(p, K_NEG, factor(p));
     case '+': return p->at++, factor(p);
     case TOK_PM: case TOK_MP: return p->at++, make_op(p, K_PM, t->kind == TOK_MP, factor(p));
@@ -690,6 +693,11 @@ static uint32_t item(parser *p)
     str outer = p->currency;
     p->currency = (str){0};
     uint32_t n = with_unit(p, set_expr(p));
+    if (n && (is(p, TOK_OVER) || is(p, TOK_CHOOSE))) { /* {1 \over 2} */
+        int kind = is(p, TOK_OVER) ? K_DIV : K_BINOM;
+        p->at++;
+        n = make2(p, kind, n, sum(p));
+    }
     if (n && relation(cur(p)->kind)) {
         n = make1(p, K_REL, n);
         while (n && relation(cur(p)->kind)) {

@@ -82,10 +82,13 @@ void math_variable(fmpq_t out, const math_eval *e, uint64_t name)
         fmpq_set_si(out, 2 + (slong)(h % 17), 1);
         return;
     }
-    slong range = e->small ? 40 : 1 << 24;
+    /* Even numbers for every other point: sums and halves of angles then have a common measure. */
+    bool even = e->small && e->point % 2 == 0;
+    slong range = even ? 9 : e->small ? 40 : 1 << 24;
     slong p = 1 + (slong)(h % (uint64_t)range), q = 1 + (slong)((h >> 32) % (uint64_t)range);
-    if (e->point >= 4 && (h >> 62) & 1) p = -p;
-    fmpq_set_si(out, p, (ulong)q);
+    if (e->point >= 2 && (h >> 62) & 1) p = -p;
+    if (even) fmpq_set_si(out, 2 * p, 1);
+    else fmpq_set_si(out, p, (ulong)q);
 }
 
 static bool variables(math_eval *e, ref r, bool whole)

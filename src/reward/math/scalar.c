@@ -13,9 +13,10 @@ static enum truth by_ball(math_eval *e, const formula *f, acb_t x, bool *defined
     static const slong LADDER[] = {64, 192, 512};
     *defined = true;
     for (size_t i = 0; i < COUNT_OF(LADDER); i++) {
+        e->left_reals = false;
         if (!math_ball_formula(e, x, f, LADDER[i])) return UNSURE;
         *defined = acb_is_finite(x);
-        *real = arb_contains_zero(acb_imagref(x));
+        *real = arb_contains_zero(acb_imagref(x)) && !e->left_reals;
         if (*defined && !acb_contains_zero(x)) return FALSE_SURE;
     }
     return UNSURE;
@@ -132,7 +133,7 @@ static bool has_i(ref r)
 
 bool math_same_scalar(math_eval *e, ref a, ref b)
 {
-    enum { POINTS = 10, WANTED = 4 };
+    enum { POINTS = 24, WANTED = 7 }; /* the first two positive */
     bool defined, real;
     if (ref_node(a)->kind >= K_SCALARS_END || ref_node(b)->kind >= K_SCALARS_END) return false;
     bool minus_inf = ref_node(a)->kind == K_NEG && ref_node(b)->kind == K_NEG;
@@ -159,7 +160,7 @@ bool math_same_scalar(math_eval *e, ref a, ref b)
         /* Where one side leaves the real numbers the point is outside of what was asked. */
         if (!real && !complex) imaginary++;
         else if (t == TRUE_SURE) good++;
-        else same = false;
+        else same = t == UNSURE && e->steps > 0; /* 512 bits agree: other points may decide */
     }
     e->point = 0, e->small = false;
     return same && good >= 2 && imaginary < POINTS;
