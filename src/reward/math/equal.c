@@ -170,13 +170,12 @@ static bool same_peeled(math_eval *e, ref a, ref b)
     if (ka == K_REL && kb == K_REL) return math_same_relation(e, a, b);
     if (is_real_set(a) || is_real_set(b))
         if (math_same_set(e, a, b)) return true;
-    if (is_many(a) || is_many(b)) {
-        bool other = ka < K_SCALARS_END || kb < K_SCALARS_END || ka == K_REL || kb == K_REL ||
-                     (is_many(a) && is_many(b));
-        return other && math_same_members(e, a, b);
-    }
     if (ka == K_REL) return against_relation(e, a, b, true);
     if (kb == K_REL) return against_relation(e, b, a, false);
+    if (is_many(a) || is_many(b)) {
+        bool flat = (is_many(a) || ka < K_SCALARS_END) && (is_many(b) || kb < K_SCALARS_END);
+        return flat && math_same_members(e, a, b);
+    }
     if (ka >= K_SCALARS_END || kb >= K_SCALARS_END) return same_structure(e, a, b);
     return math_same_scalar(e, a, b) || math_approximates(e, a, b);
 }

@@ -135,6 +135,7 @@ typedef struct math_eval {
     int point;            /* which values variables have */
     bool small;           /* values of few bits, for functions that are not rational */
     bool left_reals;      /* an even root or a logarithm of a negative number was taken */
+    bool complex;         /* values that are not real are wanted */
     bool in_members;      /* signs of plus-minus are chosen */
     bool log10;           /* \log means base 10 */
     uint64_t seed;

@@ -45,13 +45,13 @@ uint64_t math_hash(ref r)
 {
     node *n = &r.s->nodes[r.at];
     if (n->hash) return n->hash;
-    uint64_t h = mix(n->kind * 131u + n->op, n->rel), any = 0;
+    uint64_t h = mix(n->kind, n->op), any = 0;
     if (n->kind == K_TUPLE) h = mix(h, n->open * 256u + n->close);
     if (n->kind == K_MATRIX) h = mix(h, n->cols);
     h = mix(h, hash_text(n->kind == K_NUM ? canonical(n->text) : n->text));
     if (n->more.n) h = mix(h, hash_text(n->more));
     for (ref c = ref_first(r); c.at; c = ref_next(c)) {
-        uint64_t one = math_hash(c);
+        uint64_t one = mix(math_hash(c), ref_node(c)->rel);
         if (n->kind == K_ADD || n->kind == K_MUL) any += one * (one | 1);
         else h = mix(h, one);
     }

@@ -32,7 +32,7 @@ static bool proportional(math_eval *e, ref a, ref b, ref c, ref d, int *sign)
     e->seed = 0;
     fmpq_t x;
     fmpq_init(x);
-    e->small = false;
+    e->small = false, e->complex = true;
     for (int i = 0; i < 4; i++) {
         if (ref_node(all[i])->kind >= K_SCALARS_END) return fmpq_clear(x), false;
         vars |= math_has_variables(e, all[i]);

@@ -50,7 +50,7 @@ static enum truth decide(math_eval *e, const formula *f, bool *defined, bool *re
     slong bits;
     acb_init(x);
     enum truth t = by_ball(e, f, x, defined, real);
-    if (t == UNSURE && *defined && e->steps > 0) {
+    if (t == UNSURE && *defined && (*real || e->complex) && e->steps > 0) {
         if (math_separation(e, &bits, f)) t = by_separation(e, f, x, bits);
         else t = math_calcium(e, f);
     }
@@ -107,6 +107,7 @@ int math_compare(math_eval *e, ref a, ref b)
     int x = inf_a - minus_a, y = inf_b - minus_b;
     if (x || y) return x == y ? 0 : x < y ? -1 : 1;
     bool defined, real;
+    e->complex = true;
     enum truth t = math_zero(e, a, b, &defined, &real);
     if (!defined || t == UNSURE) return 2;
     if (t == TRUE_SURE) return 0;
@@ -133,7 +134,7 @@ static bool has_i(ref r)
 
 bool math_same_scalar(math_eval *e, ref a, ref b)
 {
-    enum { POINTS = 24, WANTED = 7 }; /* the first two positive */
+    enum { POINTS = 24, WANTED = 7, WANTED_SMALL = 5 }; /* the first two points are positive */
     bool defined, real;
     if (ref_node(a)->kind >= K_SCALARS_END || ref_node(b)->kind >= K_SCALARS_END) return false;
     bool minus_inf = ref_node(a)->kind == K_NEG && ref_node(b)->kind == K_NEG;
@@ -144,21 +145,22 @@ bool math_same_scalar(math_eval *e, ref a, ref b)
     e->point = 0;
     bool vars = math_has_variables(e, a);
     vars |= math_has_variables(e, b);
+    e->complex = !vars || has_i(a) || has_i(b);
     if (!vars) return math_zero(e, a, b, &defined, &real) == TRUE_SURE && defined;
     e->seed = math_hash(a) ^ (math_hash(b) << 1);
     if (math_hash(a) == math_hash(b)) return true;
-    bool complex = has_i(a) || has_i(b);
     int good = 0, imaginary = 0;
     fmpq_t x;
     fmpq_init(x);
     e->small = math_rational(e, x, a) == Q_IRRATIONAL || math_rational(e, x, b) == Q_IRRATIONAL;
     fmpq_clear(x);
     bool same = true;
-    for (e->point = 0; e->point < POINTS && good < WANTED && same; e->point++) {
+    int wanted = e->small ? WANTED_SMALL : WANTED;
+    for (e->point = 0; e->point < POINTS && good < wanted && same; e->point++) {
         enum truth t = math_zero(e, a, b, &defined, &real);
         if (!defined) continue;
         /* Where one side leaves the real numbers the point is outside of what was asked. */
-        if (!real && !complex) imaginary++;
+        if (!real && !e->complex) imaginary++;
         else if (t == TRUE_SURE) good++;
         else same = t == UNSURE && e->steps > 0; /* 512 bits agree: other points may decide */
     }
