@@ -99,6 +99,7 @@ enum sandbox_end {
     SANDBOX_CPU,      /* killed, or over, one of the limits */
     SANDBOX_WALL,
     SANDBOX_MEMORY,
+    SANDBOX_TASKS,
     SANDBOX_OUTPUT
 };
 

@@ -35,23 +35,42 @@ static uint64_t read_number(const char **p)
     return v;
 }
 
-/* Resident bytes by /proc/NAME/statm; 0 when it cannot be read. */
+/* The text of /proc/NAME/FILE, empty when it cannot be read. */
+static void read_proc(char *text, size_t cap, int proc, const char *name, const char *file)
+{
+    char path[32];
+    size_t n = strlen(name), m = strlen(file) + 1;
+    text[0] = '\0';
+    if (n + 1 + m > sizeof path) return;
+    memcpy(path, name, n);
+    path[n] = '/';
+    memcpy(path + n + 1, file, m);
+    int fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return;
+    ssize_t got = read(fd, text, cap - 1);
+    close(fd);
+    text[got > 0 ? got : 0] = '\0';
+}
+
+/* Resident bytes: the second number of statm, in pages. */
 static uint64_t resident(int proc, const char *name)
 {
-    char path[32], text[128];
-    size_t n = strlen(name);
-    if (n + 7 > sizeof path) return 0;
-    memcpy(path, name, n);
-    memcpy(path + n, "/statm", 7);
-    int fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return 0;
-    ssize_t got = read(fd, text, sizeof text - 1);
-    close(fd);
-    if (got <= 0) return 0;
-    text[got] = '\0';
+    char text[128];
     const char *p = text;
+    read_proc(text, sizeof text, proc, name, "statm");
     read_number(&p);
     return read_number(&p) * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+/* Threads: the 20th field of stat, the 18th after the name, which may hold anything but ends with the
+ * last bracket. */
+static uint64_t thread_count(int proc, const char *name)
+{
+    char text[1024];
+    read_proc(text, sizeof text, proc, name, "stat");
+    const char *p = strrchr(text, ')');
+    for (int field = 0; p && field < 18; field++) p = strchr(p + 1, ' ');
+    return p ? read_number(&p) : 0;
 }
 
 struct entry { /* linux_dirent64 */
@@ -102,6 +121,9 @@ static enum sandbox_end look(watcher *w)
     if (now_us(CLOCK_MONOTONIC) - w->start_us > l->wall_ms * 1000) return SANDBOX_WALL;
     if (now_us(cpu_clock(w->program)) > l->cpu_ms * 1000) return SANDBOX_CPU;
     if (!w->j->q->memory_group && memory > l->memory) return SANDBOX_MEMORY;
+    /* Elsewhere the kernel counts. */
+    if (!w->j->q->namespaces && !w->j->q->own_uid && thread_count(w->proc, w->name) > l->tasks)
+        return SANDBOX_TASKS;
     return SANDBOX_EXITED;
 }
 

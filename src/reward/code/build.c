@@ -135,7 +135,8 @@ static void explain(buf *out, const sandbox_result *r)
 {
     static const char *const LIMITS[] = {
         [SANDBOX_CPU] = "more than 30 s", [SANDBOX_WALL] = "more than 60 s",
-        [SANDBOX_MEMORY] = "more than 1 GiB", [SANDBOX_OUTPUT] = "more than 1 MiB of messages"};
+        [SANDBOX_MEMORY] = "more than 1 GiB", [SANDBOX_TASKS] = "more than 16 processes",
+        [SANDBOX_OUTPUT] = "more than 1 MiB of messages"};
     buf_clear(out);
     if (r->end > SANDBOX_SIGNALED) buf_printf(out, "compiling took %s", LIMITS[r->end]);
     else buf_add(out, r->err.p, size_min(r->err.n, BUILD_MESSAGE));

@@ -105,6 +105,7 @@ static enum code_verdict verdict_of_end(const trial *w, const sandbox_result *r)
     case SANDBOX_EXITED:
         if (r->code == 0) return CODE_AC;
         break;
+    case SANDBOX_TASKS: return CODE_RE;
     case SANDBOX_SIGNALED: break;
     }
     /* An allocation that failed is the memory limit too. */
@@ -121,7 +122,8 @@ static void describe_end(buf *out, const sandbox_result *r)
 {
     static const char *const LIMITS[] = {
         [SANDBOX_CPU] = "time limit", [SANDBOX_WALL] = "time limit, while waiting",
-        [SANDBOX_MEMORY] = "memory limit", [SANDBOX_OUTPUT] = "output limit"};
+        [SANDBOX_MEMORY] = "memory limit", [SANDBOX_TASKS] = "too many threads",
+        [SANDBOX_OUTPUT] = "output limit"};
     str last = last_line(&r->err);
     if (r->end > SANDBOX_SIGNALED) buf_printf(out, "%s", LIMITS[r->end]);
     else if (r->end == SANDBOX_SIGNALED) buf_printf(out, "signal %d (%s)", r->code, strsignal(r->code));

@@ -1,0 +1,3 @@
+// {"verdict":"CE"}
+char big[1L << 32] = {1};
+int main(void) { return big[1]; }

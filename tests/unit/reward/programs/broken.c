@@ -1,0 +1,2 @@
+// {"verdict":"CE","message":"error"}
+int main(void) { return

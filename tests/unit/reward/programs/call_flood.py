@@ -1,0 +1,2 @@
+# {"verdict":"OLE","entry_point":"f","cases":[{"args":[1,2],"expect":731982},{"args":[3,4],"expect":[1,2]}]}
+def f(a, b): return "x" * 50_000_000

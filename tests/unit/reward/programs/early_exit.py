@@ -1,0 +1,4 @@
+# {"verdict":"WA"}
+import sys
+sys.exit(0)
+print("held")

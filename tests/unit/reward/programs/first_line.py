@@ -1,0 +1,2 @@
+# {"verdict":"WA","output":"held\nfirm\n"}
+print("held")

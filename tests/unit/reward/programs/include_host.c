@@ -1,0 +1,3 @@
+// {"verdict":"CE","message":"etc/passwd"}
+#include "/etc/passwd"
+int main(void) { return 0; }

@@ -1,0 +1,4 @@
+// {"verdict":"CE"}
+#include __FILE__
+#include __FILE__
+int main(void) { return 0; }

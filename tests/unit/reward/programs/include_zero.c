@@ -1,0 +1,3 @@
+// {"verdict":"CE"}
+#include "/dev/zero"
+int main(void) { return 0; }

@@ -1,0 +1,3 @@
+# {"verdict":"MLE","memory_limit_mb":64}
+a = []
+while True: a.append("x" * 100000)

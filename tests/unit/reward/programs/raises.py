@@ -1,0 +1,3 @@
+# {"verdict":"RE","message":"ZeroDivisionError"}
+print("held", flush=True)
+1 / 0

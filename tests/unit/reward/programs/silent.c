@@ -1,0 +1,2 @@
+// {"verdict":"WA"}
+int main(void) { return 0; }

@@ -1,0 +1,3 @@
+# {"verdict":"TLE","time_limit_ms":300}
+import time
+time.sleep(1000)

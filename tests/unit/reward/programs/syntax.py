@@ -1,0 +1,2 @@
+# {"verdict":"CE"}
+print("held"

@@ -1,0 +1,2 @@
+// {"verdict":"RE","message":"signal 11"}
+int main(void) { *(volatile int *)8 = 1; }
