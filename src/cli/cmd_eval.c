@@ -96,7 +96,7 @@ static ponder_status generate(const char *dir, const eval_setup *setup, const ev
     if (st == PONDER_OK) st = eval_pin(dir, settings, err);
     if (st == PONDER_OK) {
         const eval_run_options ro = {.data = &setup->data,
-                                     .prompter = &setup->prompter,
+                                     .judge = &setup->judge,
                                      .backend = s->backend,
                                      .store = &store,
                                      .seed = o->seed,
@@ -175,7 +175,7 @@ static ponder_status regrade(eval_options *o, const char *dir, ponder_error *err
     const char *was = json_string_value(json_object_get(settings, "data_hash"));
     if (st == PONDER_OK && (!was || strcmp(was, hash)))
         st = err_set(err, PONDER_EFORMAT, "%s is not the data of the run in %s", setup.data.name, dir);
-    if (st == PONDER_OK) st = eval_regrade(dir, &setup.data, setup.k, &setup.prompter, err);
+    if (st == PONDER_OK) st = eval_regrade(dir, &setup.data, setup.k, &setup.judge, err);
     if (st == PONDER_OK) st = eval_finish(dir, &setup, o, settings, err);
     eval_setup_close(&setup);
     json_decref(settings);
@@ -214,6 +214,7 @@ int cmd_eval(int argc, char **argv)
                       .style = "r1",
                       .think = "auto",
                       .lang = "en",
+                      .floor = "C",
                       .k = 1,
                       .max_tokens = 32768,
                       .loop = ENGINE_LOOP_TOKENS,
@@ -245,6 +246,8 @@ int cmd_eval(int argc, char **argv)
          INT32_MAX},
         {"lang", 0, CLI_TEXT, &o.lang, "LANG", "of procedural tasks: en or zh", 0, 0},
         {"language", 0, CLI_TEXT, &o.language, "NAME", "of programs: python, c or cpp", 0, 0},
+        {"sandbox-floor", 0, CLI_TEXT, &o.floor, "LEVEL", "weakest sandbox for programs: A, B or C",
+         0, 0},
         {"endpoint", 0, CLI_TEXT, &o.endpoint, "URL", "ask a service; its key: PONDER_API_KEY", 0,
          0},
         {"model", 0, CLI_TEXT, &o.endpoint_model, "NAME", "the model's name there", 0, 0},

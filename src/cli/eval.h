@@ -12,7 +12,7 @@ typedef struct eval_options {
     model_arg_options model;
     const char *bench, *data, *out, *style, *think, *language, *lang;
     const char *endpoint, *endpoint_model;
-    const char *shots_file, *contests, *histogram;
+    const char *shots_file, *contests, *histogram, *floor;
     int k, n, shots, max_tokens, concurrency, loop, context, tries;
     double temp, top_p, timeout_s;
     uint64_t seed;
@@ -24,6 +24,7 @@ typedef struct eval_setup {
     eval_dataset data, shots;
     bool own_shots; /* `shots` is open: not the data set itself */
     eval_prompter prompter;
+    eval_judge judge; /* owns its judge of code, which is open where one is needed */
     size_t k;
 } eval_setup;
 

@@ -72,16 +72,29 @@ static ponder_status open_shots(eval_setup *s, const eval_options *o, ponder_err
     return st;
 }
 
-static ponder_status check_forms(const eval_setup *s, ponder_error *err)
+/* ---- judges ------------------------------------------------------------------------------------ */
+
+static ponder_status open_code(eval_setup *s, const eval_options *o, ponder_error *err)
 {
+    code_options co = {.stop_at_first = true};
+    if (!sandbox_level_by_name(&co.box.floor, str_of(o->floor)))
+        return err_set(err, PONDER_EARG, "--sandbox-floor \"%s\": use A, B or C", o->floor);
+    return code_open(&s->judge.code, &co, err);
+}
+
+/* Before anything is generated: can every question be put and judged? */
+static ponder_status check_questions(eval_setup *s, const eval_options *o, ponder_error *err)
+{
+    enum eval_style style = s->prompter.style;
     for (size_t i = 0; i < s->data.n; i++) {
-        enum eval_form f = s->data.q[i].form;
-        if (!eval_style_suits(s->prompter.style, f))
+        const eval_question *q = &s->data.q[i];
+        if (!eval_style_suits(style, q->form))
             return err_set(err, PONDER_EUNSUPPORTED, "--style %s: not for questions of form %s",
-                           eval_style_name(s->prompter.style), eval_form_name(f));
-        if (!eval_can_judge(f))
-            return err_set(err, PONDER_EUNSUPPORTED, "%s: no judge of %s questions in this build",
-                           s->data.name, eval_form_name(f));
+                           eval_style_name(style), eval_form_name(q->form));
+        if (eval_judge_is_slow(q) && !s->judge.code) TRY(open_code(s, o, err));
+        ponder_status st = eval_judge_check(&s->judge, q, err);
+        if (st != PONDER_OK)
+            return err_context(err, st, "%s: question \"%.*s\"", s->data.name, STR_ARG(q->id));
     }
     return PONDER_OK;
 }
@@ -100,13 +113,15 @@ ponder_status eval_setup_open(eval_setup *s, const eval_options *o, ponder_error
     s->prompter.language = o->language ? o->language : b ? b->language : NULL;
     s->prompter.n_shots = s->prompter.style == EVAL_BASE ? (size_t)o->shots : 0;
     if (s->prompter.n_shots) TRY(open_shots(s, o, err));
-    return check_forms(s, err);
+    s->judge.prompter = &s->prompter;
+    return check_questions(s, o, err);
 }
 
 void eval_setup_close(eval_setup *s)
 {
     eval_dataset_close(&s->data);
     if (s->own_shots) eval_dataset_close(&s->shots);
+    code_close(s->judge.code);
     *s = (eval_setup){0};
 }
 

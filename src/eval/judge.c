@@ -10,15 +10,6 @@ static str trimmed(str s)
     return s;
 }
 
-/* What follows the last thinking; nothing when one was opened and not closed. */
-static str after_thinking(str s)
-{
-    for (size_t at; (at = str_find(s, STR("</think>"), 0)) != SIZE_MAX;)
-        s = (str){s.p + at + 8, s.n - at - 8};
-    if (str_find(s, STR("<think>"), 0) != SIZE_MAX) s.n = 0;
-    return s;
-}
-
 /* A response that writes a choice out instead of naming it: its number, or the count of choices. */
 static size_t choice_by_text(const eval_question *q, str text)
 {
@@ -36,7 +27,7 @@ static void judge_choice(eval_verdict *out, const eval_question *q, enum eval_st
                          const eval_order *o, str text)
 {
     bool bare = style == EVAL_BASE; /* the letter was chosen, not written */
-    text = after_thinking(text);
+    text = reward_after_thinking(text);
     char strict = eval_find_letter(text, q->n_choices, bare);
     char lenient = strict ? strict : eval_find_letter(text, q->n_choices, true);
     size_t row = lenient ? o->from[lenient - 'A'] : choice_by_text(q, text);
@@ -66,21 +57,111 @@ static ponder_status judge_answer(eval_verdict *out, const eval_question *q, enu
     return PONDER_OK;
 }
 
-ponder_status eval_judge(eval_verdict *out, const eval_question *q, enum eval_style style,
-                         const eval_order *o, str text, ponder_error *err)
+/* ---- programs ---------------------------------------------------------------------------------- */
+
+bool eval_judge_is_slow(const eval_question *q)
+{
+    return q->form == EVAL_FUNCTION || q->form == EVAL_STDIO;
+}
+
+/* What a prompt gives before the function it asks for, imports and helpers: a reply that repeats only
+ * the function means them too. */
+static str before_function(const eval_question *q)
+{
+    const char *name = json_string_value(json_object_get(q->row, "entry_point"));
+    buf def = {0};
+    buf_printf(&def, "def %s(", name ? name : "");
+    size_t at = name && !def.failed ? str_find(q->problem, buf_str(&def), 0) : SIZE_MAX;
+    buf_free(&def);
+    return at == SIZE_MAX ? STR("") : (str){q->problem.p, at};
+}
+
+/* The language of a block: its own word where the row leaves it open. */
+static const char *block_language(const eval_judge *j, const eval_question *q, str word)
+{
+    static const char *const KNOWN[] = {"python", "c", "cpp"};
+    static const char *const OTHER[][2] = {{"python3", "python"}, {"py", "python"}, {"c++", "cpp"}};
+    const char *asked = eval_prompt_language(j->prompter, q);
+    if (json_object_get(q->row, "language") || q->form == EVAL_FUNCTION) return asked;
+    for (size_t i = 0; i < COUNT_OF(KNOWN); i++)
+        if (str_eq(word, str_of(KNOWN[i]))) return KNOWN[i];
+    for (size_t i = 0; i < COUNT_OF(OTHER); i++)
+        if (str_eq(word, str_of(OTHER[i][0]))) return OTHER[i][1];
+    return asked;
+}
+
+static ponder_status run_program(const eval_judge *j, code_result *r, const eval_question *q,
+                                 const char *language, str code, ponder_error *err)
+{
+    buf whole = {0};
+    if (!j->code)
+        return err_set(err, PONDER_EUNSUPPORTED, "programs cannot be judged without a sandbox");
+    if (q->form == EVAL_FUNCTION && code.n) buf_add_str(&whole, before_function(q));
+    buf_add_str(&whole, code);
+    json_t *row = json_deep_copy(q->row);
+    bool ok = row && !whole.failed && !json_object_set_new(row, "language", json_string(language)) &&
+              !json_object_set_new(row, "code", json_stringn(whole.n ? whole.p : "", whole.n));
+    ponder_status st = ok ? code_verify_row(j->code, r, row, "the program", err)
+                          : err_set(err, PONDER_ENOMEM, "no memory for a program");
+    json_decref(row);
+    buf_free(&whole);
+    return st;
+}
+
+static ponder_status judge_program(const eval_judge *j, eval_verdict *out, const eval_question *q,
+                                   str text, ponder_error *err)
+{
+    str word, code;
+    code_result r = {0};
+    out->reason = "no block of code";
+    if (!reward_extract_code(&word, &code, text)) return PONDER_OK;
+    ponder_status st = run_program(j, &r, q, block_language(j, q, word), code, err);
+    if (st == PONDER_OK) {
+        out->found = out->answered = true;
+        out->strict = out->lenient = r.verdict == CODE_AC;
+        out->reason = code_verdict_name(r.verdict);
+        buf_printf(&out->answer, "%s %zu/%zu", out->reason, r.passed, r.total);
+    }
+    code_result_free(&r);
+    return st;
+}
+
+/* ---- all forms --------------------------------------------------------------------------------- */
+
+ponder_status eval_judge_check(const eval_judge *j, const eval_question *q, ponder_error *err)
+{
+    const reward_question rq = {.kind = q->kind, .gold = q->gold, .puzzle = q->puzzle};
+    code_result r = {0};
+    ponder_status st = PONDER_OK;
+    switch (q->form) {
+    case EVAL_CHOICE: break;
+    case EVAL_ANSWER: st = reward_check(&rq, err); break;
+    case EVAL_FUNCTION:
+    case EVAL_STDIO: /* an empty program is judged without running anything */
+        st = run_program(j, &r, q, eval_prompt_language(j->prompter, q), STR(""), err);
+        break;
+    default:
+        st = err_set(err, PONDER_EUNSUPPORTED, "no judge of %s questions", eval_form_name(q->form));
+    }
+    code_result_free(&r);
+    return st;
+}
+
+ponder_status eval_judge_text(const eval_judge *j, eval_verdict *out, const eval_question *q,
+                              const eval_order *o, str text, ponder_error *err)
 {
     buf answer = out->answer;
     buf_clear(&answer);
     *out = (eval_verdict){.answer = answer, .reason = "no answer"};
     ponder_status st = PONDER_OK;
+    enum eval_style style = j->prompter->style;
     if (q->form == EVAL_CHOICE) judge_choice(out, q, style, o, text);
     else if (q->form == EVAL_ANSWER) st = judge_answer(out, q, style, text, err);
+    else if (eval_judge_is_slow(q)) st = judge_program(j, out, q, text, err);
     else st = err_set(err, PONDER_EUNSUPPORTED, "no judge of %s questions", eval_form_name(q->form));
     if (st == PONDER_OK && out->answer.failed) st = err_set(err, PONDER_ENOMEM, "out of memory");
     return st;
 }
-
-bool eval_can_judge(enum eval_form f) { return f == EVAL_ANSWER || f == EVAL_CHOICE; }
 
 bool eval_same_answer(const eval_question *q, str a, str b)
 {

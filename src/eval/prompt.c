@@ -83,7 +83,7 @@ static void add_function(buf *out, const eval_question *q)
                          "needs, in one ```python block."));
 }
 
-static const char *language_of(const eval_prompter *p, const eval_question *q)
+const char *eval_prompt_language(const eval_prompter *p, const eval_question *q)
 {
     const char *own = json_string_value(json_object_get(q->row, "language"));
     return own ? own : p->language ? p->language : "python";
@@ -91,7 +91,7 @@ static const char *language_of(const eval_prompter *p, const eval_question *q)
 
 static void add_program(buf *out, const eval_prompter *p, const eval_question *q)
 {
-    const char *language = language_of(p, q);
+    const char *language = eval_prompt_language(p, q);
     const char *name = !strcmp(language, "cpp") ? "C++" : !strcmp(language, "c") ? "C" : "Python";
     buf_add_str(out, q->problem);
     buf_printf(out,

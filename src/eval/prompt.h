@@ -4,6 +4,7 @@
 #define EVAL_PROMPT_H
 
 #include "eval/dataset.h"
+#include "reward/code/code.h"
 
 enum eval_style {
     EVAL_R1,   /* a user's turn, no examples: the answer in a box, "Answer: LETTER", or a block */
@@ -37,6 +38,9 @@ bool eval_style_suits(enum eval_style s, enum eval_form f);
 /* Appends the text put to the model: a user's turn for EVAL_R1, else text to be continued. */
 void eval_prompt(buf *out, const eval_prompter *p, const eval_question *q, const eval_order *o);
 
+/* The language a program is asked for in. */
+const char *eval_prompt_language(const eval_prompter *p, const eval_question *q);
+
 /* Where a continued text ends: fills stops (NULL-terminated, static). */
 const char *const *eval_prompt_stops(enum eval_style s);
 
@@ -50,17 +54,24 @@ char eval_find_letter(str text, size_t n_choices, bool lenient);
 typedef struct eval_verdict {
     bool strict, lenient; /* right, by either reading */
     bool found;           /* the strict reading finds an answer */
-    buf answer;           /* what the lenient reading finds; choices by the row's own letters */
-    bool answered;        /* there is one */
+    bool answered;        /* the lenient one does */
+    buf answer;           /* what it finds; choices by the row's own letters; of programs the verdict */
     const char *reason;   /* static text: what decided */
 } eval_verdict;
 
-/* Judges a response: `text` is what follows the thinking. A response that cannot be judged is wrong;
- * an error is one of the question (a puzzle that lacks what its kind needs). Clears answer first. */
-ponder_status eval_judge(eval_verdict *out, const eval_question *q, enum eval_style style,
-                         const eval_order *o, str text, ponder_error *err);
-/* There is a judge of questions of this form. */
-bool eval_can_judge(enum eval_form f);
+typedef struct eval_judge {
+    const eval_prompter *prompter;
+    code_judge *code; /* NULL: programs cannot be judged */
+} eval_judge;
+
+/* Can the question be judged at all? An error says what it lacks. */
+ponder_status eval_judge_check(const eval_judge *j, const eval_question *q, ponder_error *err);
+/* Judges a response: `text` is what follows the thinking. A bad response is wrong, never an error.
+ * Clears out->answer first. */
+ponder_status eval_judge_text(const eval_judge *j, eval_verdict *out, const eval_question *q,
+                              const eval_order *o, str text, ponder_error *err);
+/* A question whose judgement takes long: programs run. */
+bool eval_judge_is_slow(const eval_question *q);
 /* Would these two answers to the question have one vote together? */
 bool eval_same_answer(const eval_question *q, str a, str b);
 

@@ -65,7 +65,7 @@ static void add_counts(buf *out, const eval_report *r, row_fn *row)
     } counts[] = {{"no answer found", s->unanswered},
                   {"ended by the token limit", s->truncated},
                   {"ended for repeating itself", s->loops},
-                  {"thinking in mixed languages", s->mixed},
+                  {"in mixed languages", s->mixed},
                   {"errors (counted as wrong)", s->errors}};
     char text[96];
     snprintf(text, sizeof text, "%zu questions, %zu of %zu samples", s->n, s->samples, s->n * s->k);

@@ -114,6 +114,7 @@ void eval_report_json(buf *out, const eval_report *r)
     json_close(&w, '}');
     json_key(&w, "length"), put_lengths(&w, s);
     put_share(&w, "language_mixing", s->mixed, s);
+    json_key(&w, "language_share"), json_f64(&w, s->language < 0 ? NAN : s->language);
     put_share(&w, "no_answer", s->unanswered, s);
     json_key(&w, "errors"), json_i64(&w, (int64_t)s->errors);
     if (s->n_groups) json_key(&w, "groups"), put_groups(&w, s);

@@ -1,13 +1,21 @@
 /* A run: questions out, judged samples in.
  * SPDX-License-Identifier: MIT */
 #include "eval/run.h"
+#include "eval/queue.h"
+#include "reward/terms.h"
 
 #include <stdlib.h>
 
-enum { HOPELESS = 16 }; /* errors, and nothing else, that end a run */
+enum {
+    HOPELESS = 16,   /* errors, and nothing else, that end a run */
+    QUEUED = 64,     /* responses that wait for judgement: no more are asked for */
+    QUEUE_MS = 200
+};
 
 typedef struct runner {
     const eval_run_options *o;
+    const eval_prompter *p;
+    eval_queue *queue; /* of slow judgements; NULL: none was needed yet */
     size_t cell;   /* samples before it need nothing: question * k + sample */
     size_t good, bad;
     eval_verdict verdict;
@@ -55,9 +63,9 @@ static json_t *begin_record(runner *r, size_t question, size_t sample)
 {
     const eval_run_options *o = r->o;
     const eval_question *q = &o->data->q[question];
-    eval_order order = eval_order_of(o->prompter, q, sample);
+    eval_order order = eval_order_of(r->p, q, sample);
     buf_clear(&r->prompt);
-    eval_prompt(&r->prompt, o->prompter, q, &order);
+    eval_prompt(&r->prompt, r->p, q, &order);
     char seed[24];
     snprintf(seed, sizeof seed, "%llu", (unsigned long long)(o->seed ^ q->key));
     json_t *j = json_object();
@@ -68,7 +76,7 @@ static json_t *begin_record(runner *r, size_t question, size_t sample)
               set(j, "gold", text_value(q->gold)) &&
               set(j, "seed", json_string(seed)) &&
               set(j, "sampling", json_deep_copy(o->sampling));
-    if (ok && o->prompter->permute && q->form == EVAL_CHOICE) {
+    if (ok && r->p->permute && q->form == EVAL_CHOICE) {
         json_t *list = json_array();
         for (size_t i = 0; i < q->n_choices; i++)
             json_array_append_new(list, json_integer(order.from[i]));
@@ -105,6 +113,52 @@ static json_t *logprob_list(const eval_reply *p)
     return list;
 }
 
+/* How much of the thinking, or of the answer where there is none, is in the question's language. */
+static bool set_language(json_t *record, const eval_question *q, const eval_reply *p)
+{
+    str text = p->reasoning.n ? p->reasoning : p->text;
+    reward_words w = reward_language(text, q->chinese ? STR("zh") : STR("en"));
+    return set(record, "language_share", json_real(w.share));
+}
+
+static void keep_judged(runner *r, json_t *record, bool ok, ponder_status st,
+                        const eval_verdict *v, const char *message)
+{
+    bool failed = st != PONDER_OK;
+    ok = ok && (failed ? set_error(record, message) : set_verdict(record, v));
+    keep(r, record, ok, failed);
+}
+
+/* Hands a response to the background; false when it must be judged here. */
+static bool judge_later(runner *r, const eval_question *q, const eval_order *o, str text,
+                        json_t *record)
+{
+    if (!r->queue && eval_queue_open(&r->queue, r->o->judge, NULL) != PONDER_OK) return false;
+    eval_job *j = malloc(sizeof *j);
+    if (!j) return false;
+    *j = (eval_job){.q = q, .order = *o, .tag = record};
+    buf_add_str(&j->text, text);
+    if (j->text.failed) {
+        eval_job_free(j);
+        return false;
+    }
+    eval_queue_put(r->queue, j);
+    return true;
+}
+
+static size_t queued(const runner *r) { return r->queue ? eval_queue_pending(r->queue) : 0; }
+
+/* Keeps what the background has judged; waits for something when nothing else goes on. */
+static void collect(runner *r, bool wait)
+{
+    eval_job *j;
+    while (queued(r) && (j = eval_queue_take(r->queue, wait ? QUEUE_MS : 0)) != NULL) {
+        keep_judged(r, j->tag, true, j->status, &j->verdict, j->error.message);
+        eval_job_free(j);
+        wait = false;
+    }
+}
+
 static void on_reply(void *user, const eval_reply *p)
 {
     runner *r = user;
@@ -115,7 +169,7 @@ static void on_reply(void *user, const eval_reply *p)
         keep_error(r, p->question, p->sample, p->error);
         return;
     }
-    eval_order order = eval_order_of(o->prompter, q, p->sample);
+    eval_order order = eval_order_of(r->p, q, p->sample);
     json_t *record = begin_record(r, p->question, p->sample);
     bool ok = record && set(record, "text", text_value(p->text)) &&
               set(record, "reasoning", text_value(p->reasoning)) &&
@@ -124,9 +178,10 @@ static void on_reply(void *user, const eval_reply *p)
               set_count(record, "tokens", p->tokens) &&
               set_count(record, "reasoning_tokens", p->reasoning_tokens);
     if (ok && p->letters) ok = set(record, "letter_logprobs", logprob_list(p));
-    bool failed = eval_judge(&r->verdict, q, o->prompter->style, &order, p->text, &err);
-    ok = ok && (failed ? set_error(record, err.message) : set_verdict(record, &r->verdict));
-    keep(r, record, ok, failed);
+    if (ok) ok = set_language(record, q, p);
+    if (ok && eval_judge_is_slow(q) && judge_later(r, q, &order, p->text, record)) return;
+    ponder_status st = eval_judge_text(o->judge, &r->verdict, q, &order, p->text, &err);
+    keep_judged(r, record, ok, st, &r->verdict, err.message);
 }
 
 /* ---- asking ------------------------------------------------------------------------------------ */
@@ -146,14 +201,14 @@ static void next_ask(runner *r, eval_ask *a, size_t room)
     *a = (eval_ask){.question = r->cell / k, .first = r->cell % k};
     if (r->cell == cells) return;
     const eval_question *q = &o->data->q[a->question];
-    bool letters = o->prompter->style == EVAL_BASE && q->form == EVAL_CHOICE;
-    bool alone = letters || (o->prompter->permute && q->form == EVAL_CHOICE);
+    bool letters = r->p->style == EVAL_BASE && q->form == EVAL_CHOICE;
+    bool alone = letters || (r->p->permute && q->form == EVAL_CHOICE);
     do {
         a->n++;
         r->cell++;
     } while (!alone && a->n < room && r->cell % k && wanted(r, r->cell));
-    a->turn = o->prompter->style == EVAL_R1;
-    a->thinks = o->prompter->style == EVAL_ZERO;
+    a->turn = r->p->style == EVAL_R1;
+    a->thinks = r->p->style == EVAL_ZERO;
     a->letters = letters ? q->n_choices : 0;
     a->seed = o->seed ^ q->key;
 }
@@ -163,9 +218,9 @@ static void ask(runner *r, eval_ask *a)
     const eval_run_options *o = r->o;
     const eval_question *q = &o->data->q[a->question];
     ponder_error err;
-    eval_order order = eval_order_of(o->prompter, q, a->first);
+    eval_order order = eval_order_of(r->p, q, a->first);
     buf_clear(&r->prompt);
-    eval_prompt(&r->prompt, o->prompter, q, &order);
+    eval_prompt(&r->prompt, r->p, q, &order);
     a->text = buf_str(&r->prompt);
     ponder_status st = r->prompt.failed ? err_set(&err, PONDER_ENOMEM, "no memory for the prompt")
                                         : o->backend->ask(o->backend, a, &err);
@@ -191,22 +246,26 @@ static ponder_status check(const runner *r, ponder_error *err)
 
 ponder_status eval_run(const eval_run_options *o, ponder_error *err)
 {
-    runner r = {.o = o};
+    runner r = {.o = o, .p = o->judge->prompter};
     size_t cells = o->data->n * o->store->k, room;
     ponder_status st = PONDER_OK;
     o->backend->reply = on_reply;
     o->backend->user = &r;
     while (st == PONDER_OK) {
         eval_ask a;
-        while (r.cell < cells && (room = o->backend->room(o->backend)) > 0) {
+        while (r.cell < cells && queued(&r) < QUEUED && (room = o->backend->room(o->backend)) > 0) {
             next_ask(&r, &a, room);
             if (a.n) ask(&r, &a);
         }
-        if (o->backend->pending(o->backend) == 0 && r.cell == cells) break;
-        st = o->backend->step(o->backend, err);
+        bool idle = o->backend->pending(o->backend) == 0;
+        if (idle && r.cell == cells && queued(&r) == 0) break;
+        if (!idle) st = o->backend->step(o->backend, err);
+        collect(&r, idle);
         if (st == PONDER_OK) st = check(&r, err);
     }
     if (st == PONDER_OK) st = check(&r, err);
+    while (queued(&r)) collect(&r, true); /* these responses are there already */
+    eval_queue_close(r.queue);
     ponder_error late;
     ponder_status synced = eval_store_sync(o->store, &late);
     if (st == PONDER_OK && synced != PONDER_OK) *err = late, st = synced;
@@ -218,7 +277,7 @@ ponder_status eval_run(const eval_run_options *o, ponder_error *err)
 /* ---- judging again ----------------------------------------------------------------------------- */
 
 typedef struct regrader {
-    const eval_prompter *p;
+    const eval_judge *judge;
     eval_verdict verdict;
 } regrader;
 
@@ -229,18 +288,18 @@ static ponder_status regrade_record(void *user, const eval_question *q, json_t *
     const json_t *text = json_object_get(record, "text");
     if (!json_is_string(text)) return PONDER_OK; /* nothing was generated */
     size_t sample = (size_t)json_integer_value(json_object_get(record, "sample"));
-    eval_order order = eval_order_of(g->p, q, sample);
+    eval_order order = eval_order_of(g->judge->prompter, q, sample);
     ponder_error bad;
-    ponder_status st = eval_judge(&g->verdict, q, g->p->style, &order, json_str(text), &bad);
+    ponder_status st = eval_judge_text(g->judge, &g->verdict, q, &order, json_str(text), &bad);
     if (st == PONDER_OK) json_object_del(record, "error");
     bool ok = st == PONDER_OK ? set_verdict(record, &g->verdict) : set_error(record, bad.message);
     return ok ? PONDER_OK : err_set(err, PONDER_ENOMEM, "no memory for a record");
 }
 
 ponder_status eval_regrade(const char *dir, const eval_dataset *data, size_t k,
-                           const eval_prompter *p, ponder_error *err)
+                           const eval_judge *j, ponder_error *err)
 {
-    regrader g = {.p = p};
+    regrader g = {.judge = j};
     ponder_status st = eval_store_rewrite(dir, data, k, regrade_record, &g, err);
     buf_free(&g.verdict.answer);
     return st;

@@ -9,7 +9,7 @@
 
 typedef struct eval_run_options {
     const eval_dataset *data;
-    const eval_prompter *prompter;
+    const eval_judge *judge; /* with the prompter that puts the questions */
     eval_backend *backend;
     eval_store *store;      /* open for appending */
     uint64_t seed;          /* of the samples */
@@ -26,6 +26,6 @@ ponder_status eval_run(const eval_run_options *o, ponder_error *err);
 
 /* Judges the kept samples again, by what they say; nothing is generated. */
 ponder_status eval_regrade(const char *dir, const eval_dataset *data, size_t k,
-                           const eval_prompter *p, ponder_error *err);
+                           const eval_judge *j, ponder_error *err);
 
 #endif

@@ -138,7 +138,7 @@ static ponder_status take(eval_store *s, const json_t *r, ponder_error *err)
                        .answered = json_is_string(json_object_get(r, "answer")),
                        .truncated = str_eq(finish, STR("length")),
                        .loop = str_eq(finish, STR("loop")),
-                       .mixed = flag(r, "mixed"),
+                       .language = number(r, "language_share"),
                        .tokens = number(r, "tokens"),
                        .reasoning_tokens = number(r, "reasoning_tokens")};
     if (e->answered && !(e->answer = strndup(answer.p, answer.n)))

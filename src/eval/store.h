@@ -16,7 +16,7 @@ typedef struct eval_sample {
     bool strict, lenient;  /* right, by either reading */
     bool found, answered;  /* an answer was found, by either reading */
     bool truncated, loop;  /* ended by the token limit; by the guard against repetition */
-    bool mixed;            /* the thinking mixes languages */
+    double language;       /* share of words in the question's language; -1: unknown */
     double tokens, reasoning_tokens; /* of the response; -1: unknown */
     char *answer;          /* NULL: none */
 } eval_sample;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 enum { ROUNDS = 10000, DRAWS = 64, GROUPS_SHOWN = 200 };
+static const double UNMIXED = 0.9; /* share of words that counts as one language */
 
 /* Scratch for one question's vote and one reading's questions. */
 typedef struct work {
@@ -266,6 +267,7 @@ static ponder_status add_groups(eval_summary *out, work *w, ponder_error *err)
 
 static void count_samples(eval_summary *out, const eval_store *s)
 {
+    size_t known = 0;
     for (size_t i = 0; i < s->data->n * s->k; i++) {
         const eval_sample *e = &s->samples[i];
         out->samples += e->done;
@@ -273,8 +275,12 @@ static void count_samples(eval_summary *out, const eval_store *s)
         out->unanswered += e->done && !e->error && !e->answered;
         out->truncated += e->truncated;
         out->loops += e->loop;
-        out->mixed += e->mixed;
+        if (!e->done || e->language < 0) continue;
+        out->mixed += e->language < UNMIXED;
+        out->language += e->language;
+        known++;
     }
+    out->language = known ? out->language / (double)known : -1;
 }
 
 ponder_status eval_summarize(eval_summary *out, const eval_store *s, uint64_t seed,

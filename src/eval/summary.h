@@ -44,7 +44,9 @@ typedef struct eval_lengths {
 
 typedef struct eval_summary {
     size_t n, k, samples; /* samples present; less than n k after an interruption */
-    size_t errors, unanswered, truncated, loops, mixed;
+    size_t errors, unanswered, truncated, loops;
+    size_t mixed;    /* fewer than 9 of 10 words in the language of the question */
+    double language; /* share of its words, on average; -1: unknown */
     size_t sizes[EVAL_CURVE], n_sizes; /* 1, 2, 4, ..., k */
     eval_reading strict, lenient;
     eval_lengths lengths;

@@ -191,17 +191,19 @@ static void permuted_letters_are_read_back(void **state)
     const eval_question q = {
         .form = EVAL_CHOICE, .n_choices = 4, .choices = choices, .gold = STR("B")};
     const eval_order o = {.from = {2, 0, 3, 1}};
+    const eval_prompter r1 = {0}, base = {.style = EVAL_BASE};
+    const eval_judge j = {.prompter = &r1}, jb = {.prompter = &base};
     eval_verdict v = {0};
     ponder_error err;
-    check_ok(eval_judge(&v, &q, EVAL_R1, &o, STR("Answer: D"), &err));
+    check_ok(eval_judge_text(&j, &v, &q, &o, STR("Answer: D"), &err));
     assert_true(v.strict && v.lenient && v.found && !strcmp(v.answer.p, "B"));
-    check_ok(eval_judge(&v, &q, EVAL_R1, &o, STR("Answer: B"), &err));
+    check_ok(eval_judge_text(&j, &v, &q, &o, STR("Answer: B"), &err));
     assert_true(!v.strict && !v.lenient && v.found && !strcmp(v.answer.p, "A"));
-    check_ok(eval_judge(&v, &q, EVAL_R1, &o, STR("It is D. The answer is D"), &err));
+    check_ok(eval_judge_text(&j, &v, &q, &o, STR("It is D. The answer is D"), &err));
     assert_true(!v.strict && v.lenient && !v.found);
-    check_ok(eval_judge(&v, &q, EVAL_R1, &o, STR("<think>Answer: D"), &err));
+    check_ok(eval_judge_text(&j, &v, &q, &o, STR("<think>Answer: D"), &err));
     assert_true(!v.lenient && !v.answered);
-    check_ok(eval_judge(&v, &q, EVAL_BASE, &o, STR("D"), &err));
+    check_ok(eval_judge_text(&jb, &v, &q, &o, STR("D"), &err));
     assert_true(v.strict && v.lenient);
     assert_true(eval_same_answer(&q, STR("B"), STR("B")) && !eval_same_answer(&q, STR("A"), STR("B")));
     buf_free(&v.answer);
