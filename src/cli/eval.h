@@ -26,6 +26,7 @@ typedef struct eval_setup {
     eval_prompter prompter;
     eval_judge judge; /* owns its judge of code, which is open where one is needed */
     size_t k;
+    size_t left_out; /* questions that this build cannot judge */
 } eval_setup;
 
 /* Finds and reads the data that the options name. Close it in any case. */

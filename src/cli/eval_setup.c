@@ -3,8 +3,9 @@
 #include "cli/eval.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
-enum { TASK_QUESTIONS = 100 };
+enum { TASK_QUESTIONS = 100, FIRST_UID = 60200 };
 
 /* ---- data -------------------------------------------------------------------------------------- */
 
@@ -76,26 +77,37 @@ static ponder_status open_shots(eval_setup *s, const eval_options *o, ponder_err
 
 static ponder_status open_code(eval_setup *s, const eval_options *o, ponder_error *err)
 {
-    code_options co = {.stop_at_first = true};
+    /* User ids of our own: process limits count per user, and another run may be judging too. */
+    const uint32_t uids = FIRST_UID + 64 * ((uint32_t)getpid() % 64);
+    code_options co = {.stop_at_first = true, .box.first_uid = uids};
     if (!sandbox_level_by_name(&co.box.floor, str_of(o->floor)))
         return err_set(err, PONDER_EARG, "--sandbox-floor \"%s\": use A, B or C", o->floor);
     return code_open(&s->judge.code, &co, err);
 }
 
-/* Before anything is generated: can every question be put and judged? */
+/* Before anything is generated: can every question be put and judged? What is sound but of a kind
+ * that is not judged here is left out and said. */
 static ponder_status check_questions(eval_setup *s, const eval_options *o, ponder_error *err)
 {
     enum eval_style style = s->prompter.style;
-    for (size_t i = 0; i < s->data.n; i++) {
+    for (size_t i = 0; i < s->data.n;) {
         const eval_question *q = &s->data.q[i];
         if (!eval_style_suits(style, q->form))
             return err_set(err, PONDER_EUNSUPPORTED, "--style %s: not for questions of form %s",
                            eval_style_name(style), eval_form_name(q->form));
         if (eval_judge_is_slow(q) && !s->judge.code) TRY(open_code(s, o, err));
         ponder_status st = eval_judge_check(&s->judge, q, err);
-        if (st != PONDER_OK)
-            return err_context(err, st, "%s: question \"%.*s\"", s->data.name, STR_ARG(q->id));
+        if (st == PONDER_OK) {
+            i++;
+            continue;
+        }
+        err_context(err, st, "%s: question \"%.*s\"", s->data.name, STR_ARG(q->id));
+        if (st != PONDER_EUNSUPPORTED || s->data.n == 1) return st;
+        if (s->left_out++ == 0) fprintf(stderr, "ponder eval: left out: %s\n", err->message);
+        eval_dataset_drop(&s->data, i);
     }
+    if (s->left_out > 1)
+        fprintf(stderr, "ponder eval: %zu questions are left out\n", s->left_out);
     return PONDER_OK;
 }
 
@@ -157,6 +169,8 @@ json_t *eval_settings(const eval_options *o, const eval_setup *s, const char *na
               !json_object_set_new(j, "endpoint", maybe(o->endpoint)) &&
               !json_object_set_new(j, "language", maybe(s->prompter.language)) &&
               !json_object_set_new(j, "where", where_of(o, s));
+    if (ok && s->left_out)
+        ok = !json_object_set_new(j, "left_out", json_integer((json_int_t)s->left_out));
     if (ok && s->own_shots) ok = !json_object_set_new(j, "shots_hash", hex(s->shots.hash));
     if (ok && weights) /* of an engine in this process */
         ok = !json_object_set_new(j, "weight_bytes", json_integer((json_int_t)weights)) &&
@@ -191,7 +205,9 @@ ponder_status eval_options_from(eval_options *o, const json_t *settings, ponder_
     if (!n || !k || !seed || !o->bench || !o->style || !o->lang)
         return err_set(err, PONDER_EFORMAT, "run.json: no settings of an evaluation");
     o->seed = strtoull(seed, NULL, 10);
-    o->n = (int)n;
+    int64_t left_out = 0;
+    TRY(json_field_i64(settings, "run.json", "left_out", 0, INT32_MAX, &left_out, err));
+    o->n = (int)(n + left_out);
     o->k = (int)k;
     o->shots = (int)shots;
     return PONDER_OK;

@@ -292,6 +292,17 @@ void eval_dataset_cut(eval_dataset *d, size_t n)
     set_hash(d);
 }
 
+void eval_dataset_drop(eval_dataset *d, size_t i)
+{
+    size_t after = d->n - i - 1;
+    buf_free(&d->own[2 * i]);
+    buf_free(&d->own[2 * i + 1]);
+    memmove(d->own + 2 * i, d->own + 2 * (i + 1), 2 * after * sizeof *d->own);
+    memmove(d->q + i, d->q + i + 1, after * sizeof *d->q);
+    d->n--;
+    set_hash(d);
+}
+
 void eval_dataset_close(eval_dataset *d)
 {
     for (size_t i = 0; i < 2 * d->n; i++) buf_free(&d->own[i]);

@@ -49,6 +49,8 @@ ponder_status eval_dataset_tasks(eval_dataset *out, str family, int level, size_
                                  bool chinese, ponder_error *err);
 /* Keeps the first n questions (0: all). */
 void eval_dataset_cut(eval_dataset *d, size_t n);
+/* Takes out question i. */
+void eval_dataset_drop(eval_dataset *d, size_t i);
 void eval_dataset_close(eval_dataset *d);
 
 /* Benchmarks by name. */

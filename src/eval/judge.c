@@ -3,6 +3,8 @@
 #include "eval/prompt.h"
 #include "reward/reward.h"
 
+enum { TRIES = 3 };
+
 static str trimmed(str s)
 {
     while (s.n && strchr(" \t\r\n", s.p[0]) && s.p[0]) s.p++, s.n--;
@@ -101,8 +103,9 @@ static ponder_status run_program(const eval_judge *j, code_result *r, const eval
     json_t *row = json_deep_copy(q->row);
     bool ok = row && !whole.failed && !json_object_set_new(row, "language", json_string(language)) &&
               !json_object_set_new(row, "code", json_stringn(whole.n ? whole.p : "", whole.n));
-    ponder_status st = ok ? code_verify_row(j->code, r, row, "the program", err)
-                          : err_set(err, PONDER_ENOMEM, "no memory for a program");
+    ponder_status st = ok ? PONDER_EIO : err_set(err, PONDER_ENOMEM, "no memory for a program");
+    for (int i = 0; i < TRIES && st == PONDER_EIO; i++) /* the system refused something just now */
+        st = code_verify_row(j->code, r, row, "the program", err);
     json_decref(row);
     buf_free(&whole);
     return st;

@@ -23,8 +23,10 @@ static const struct cue {
     {"选", false, true},
 };
 
+/* at < s.n */
 static bool starts(str s, size_t at, const char *prefix)
 {
+    if (((s.p[at] ^ prefix[0]) & ~32) != 0) return false; /* most end here */
     size_t n = strlen(prefix);
     return s.n - at >= n && !strncasecmp(s.p + at, prefix, n);
 }
@@ -80,7 +82,7 @@ static bool another_follows(str s, size_t at)
     static const char *const JOINS[] = {",", "/", "&", "or ", "and ", "、", "，", "或", "和"};
     char other;
     while (at < s.n && strchr(" )*}$", s.p[at]) && s.p[at]) at++;
-    for (size_t i = 0; i < COUNT_OF(JOINS); i++) {
+    for (size_t i = 0; i < COUNT_OF(JOINS) && at < s.n; i++) {
         if (!starts(s, at, JOINS[i])) continue;
         size_t next = skip_dressing(s, at + strlen(JOINS[i]));
         return lone_letter(s, next, &other) > 0;
@@ -103,7 +105,7 @@ static int letter_after(str s, size_t at, const struct cue *cue, size_t n_choice
     at += strlen(cue->text);
     if (cue->colon) {
         while (at < s.n && strchr(" *_\t", s.p[at]) && s.p[at]) at++;
-        if (!starts(s, at, ":") && !starts(s, at, "：")) return 0;
+        if (at == s.n || (!starts(s, at, ":") && !starts(s, at, "："))) return 0;
     }
     return letter_at(s, at, n_choices);
 }

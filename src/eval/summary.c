@@ -92,11 +92,12 @@ static size_t classify(work *w, size_t question, bool strict)
 {
     const eval_store *s = w->store;
     const eval_question *q = &s->data->q[question];
+    bool votes = q->form == EVAL_ANSWER || q->form == EVAL_CHOICE; /* programs are all different */
     size_t classes = 0;
     for (size_t i = 0; i < s->k; i++) {
         const eval_sample *e = eval_sample_at(s, question, i);
         w->class_of[i] = METRIC_NO_VOTE;
-        if (!e->done || !e->answer || (strict && !e->found)) continue;
+        if (!votes || !e->done || !e->answer || (strict && !e->found)) continue;
         size_t c = 0;
         while (c < classes &&
                !eval_same_answer(q, str_of(eval_sample_at(s, question, w->first[c])->answer),
