@@ -1,0 +1,169 @@
+/* Batches and micro-batches.
+ * SPDX-License-Identifier: MIT */
+#include "train/batch.h"
+
+#include <stdlib.h>
+
+void batch_clear(train_batch *b)
+{
+    b->used = b->n = 0;
+    b->skipped = 0;
+    b->failed = false;
+}
+
+void batch_free(train_batch *b)
+{
+    free(b->ids), free(b->weight), free(b->logprob), free(b->entropy), free(b->seq);
+    *b = (train_batch){0};
+}
+
+static bool grow(void **p, size_t n, size_t size)
+{
+    size_t bytes;
+    if (!size_mul(&bytes, n, size)) return false;
+    void *more = realloc(*p, bytes);
+    if (more) *p = more;
+    return more != NULL;
+}
+
+static bool reserve(train_batch *b, size_t extra)
+{
+    size_t cap = size_max(b->cap, 4096);
+    if (b->failed) return false;
+    while (cap - b->used < extra && cap < SIZE_MAX / 2) cap *= 2;
+    if (cap == b->cap) return true;
+    b->failed = !grow((void **)&b->ids, cap, sizeof *b->ids) ||
+                !grow((void **)&b->weight, cap, sizeof *b->weight) ||
+                !grow((void **)&b->logprob, cap, sizeof *b->logprob) ||
+                !grow((void **)&b->entropy, cap, sizeof *b->entropy);
+    if (!b->failed) b->cap = cap;
+    return !b->failed;
+}
+
+void batch_begin(train_batch *b, enum train_role role)
+{
+    if (b->n == b->seq_cap) {
+        size_t cap = size_max(64, 2 * b->seq_cap);
+        if (!grow((void **)&b->seq, cap, sizeof *b->seq)) b->failed = true;
+        else b->seq_cap = cap;
+    }
+    if (!b->failed) b->seq[b->n] = (train_sequence){.at = b->used, .role = role};
+}
+
+void batch_put(train_batch *b, const int32_t *ids, size_t n, float weight)
+{
+    if (!reserve(b, n)) return;
+    for (size_t i = 0; i < n; i++) {
+        b->ids[b->used + i] = ids[i];
+        b->weight[b->used + i] = weight;
+    }
+    b->used += n;
+}
+
+void batch_end(train_batch *b)
+{
+    if (b->failed) return;
+    train_sequence *s = &b->seq[b->n];
+    s->n = b->used - s->at;
+    if (s->n < 2) {
+        b->used = s->at;
+        return;
+    }
+    /* From "this token is predicted" to "prediction i". */
+    memmove(b->weight + s->at, b->weight + s->at + 1, (s->n - 1) * sizeof *b->weight);
+    b->weight[s->at + s->n - 1] = 0;
+    b->n++;
+}
+
+void batch_drop(train_batch *b)
+{
+    if (!b->failed) b->used = b->seq[b->n].at;
+}
+
+ponder_status batch_check(const train_batch *b, ponder_error *err)
+{
+    return b->failed ? err_set(err, PONDER_ENOMEM, "training batch: out of memory") : PONDER_OK;
+}
+
+double batch_weight(const train_batch *b)
+{
+    double sum = 0;
+    for (size_t i = 0; i < b->used; i++) sum += (double)b->weight[i];
+    return sum;
+}
+
+/* ---- micro-batches ------------------------------------------------------------------------------ */
+
+static ponder_status plan_reserve(micro_plan *p, size_t n, ponder_error *err)
+{
+    if (n <= p->cap) return PONDER_OK;
+    if (!grow((void **)&p->order, n, sizeof *p->order) ||
+        !grow((void **)&p->first, 2 * n + 1, sizeof *p->first) ||
+        !grow((void **)&p->room, n, sizeof *p->room))
+        return err_set(err, PONDER_ENOMEM, "micro-batches: out of memory");
+    p->cap = n;
+    return PONDER_OK;
+}
+
+/* Longest first, then in order: a counting sort would do as well, but batches are small. */
+static void sort_by_length(uint32_t *order, const train_batch *b)
+{
+    for (size_t gap = b->n / 2; gap; gap /= 2)
+        for (size_t i = gap; i < b->n; i++) {
+            uint32_t v = order[i];
+            size_t k = i;
+            for (; k >= gap; k -= gap) {
+                uint32_t u = order[k - gap];
+                size_t nv = b->seq[v].n, nu = b->seq[u].n;
+                if (nu > nv || (nu == nv && u < v)) break;
+                order[k] = u;
+            }
+            order[k] = v;
+        }
+}
+
+/* The bin of each sequence, in order of length; returns the number of bins. */
+static size_t best_fit(const micro_plan *p, const train_batch *b, size_t max_tokens, size_t *bin)
+{
+    size_t bins = 0;
+    for (size_t i = 0; i < b->n; i++) {
+        size_t need = b->seq[p->order[i]].n, best = bins;
+        for (size_t k = 0; k < bins; k++)
+            if (p->room[k] >= need && (best == bins || p->room[k] < p->room[best])) best = k;
+        if (best == bins) p->room[bins++] = max_tokens;
+        p->room[best] -= need;
+        bin[i] = best;
+    }
+    return bins;
+}
+
+ponder_status micro_plan_make(micro_plan *p, const train_batch *b, size_t max_tokens,
+                              ponder_error *err)
+{
+    TRY(plan_reserve(p, b->n, err));
+    for (size_t i = 0; i < b->n; i++) {
+        if (b->seq[i].n > max_tokens)
+            return err_set(err, PONDER_ELIMIT,
+                           "a sequence of %zu tokens does not fit a micro-batch of %zu: raise "
+                           "\"micro_tokens\" or lower \"max_tokens\"", b->seq[i].n, max_tokens);
+        p->order[i] = (uint32_t)i;
+    }
+    sort_by_length(p->order, b);
+    size_t *bin = p->first + p->cap + 1; /* the second half of `first` is scratch */
+    p->n = best_fit(p, b, max_tokens, bin);
+    /* Sequences by bin, each bin's in the order of the batch; `room` counts from here on. */
+    size_t *of = p->room;
+    memset(p->first, 0, (p->n + 1) * sizeof *p->first);
+    for (size_t i = 0; i < b->n; i++) p->first[bin[i] + 1]++;
+    for (size_t k = 0; k < p->n; k++) p->first[k + 1] += p->first[k];
+    for (size_t i = 0; i < b->n; i++) of[p->order[i]] = bin[i];
+    memcpy(bin, p->first, p->n * sizeof *bin);
+    for (size_t s = 0; s < b->n; s++) p->order[bin[of[s]]++] = (uint32_t)s;
+    return PONDER_OK;
+}
+
+void micro_plan_free(micro_plan *p)
+{
+    free(p->order), free(p->first), free(p->room);
+    *p = (micro_plan){0};
+}

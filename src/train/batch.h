@@ -1,0 +1,58 @@
+/* batch: the sequences of one optimiser step, and their division into micro-batches.
+ * SPDX-License-Identifier: MIT */
+#ifndef TRAIN_BATCH_H
+#define TRAIN_BATCH_H
+
+#include "model/train.h"
+#include "text/text.h"
+
+enum train_role { TRAIN_PLAIN, TRAIN_CHOSEN, TRAIN_REJECTED /* of the pair before it */ };
+
+typedef struct train_sequence {
+    size_t at, n; /* positions in the arrays of the batch */
+    enum train_role role;
+} train_sequence;
+
+/* Grows to the largest batch seen and stays so. Prediction i of a sequence is of its token i + 1;
+ * a sequence of n tokens has n - 1 of them. */
+typedef struct train_batch {
+    int32_t *ids;             /* [used] */
+    float *weight;            /* [used] of prediction i in the loss; 0: not learnt */
+    float *logprob, *entropy; /* [used] of prediction i; filled when the batch is run */
+    size_t used, cap;
+    train_sequence *seq;
+    size_t n, seq_cap;
+    uint64_t skipped; /* examples left out because they are too long */
+    bool failed;      /* out of memory; checked once by batch_check */
+} train_batch;
+
+void batch_clear(train_batch *b);
+void batch_free(train_batch *b);
+/* A sequence is begun, gets ids in pieces, and is ended. weight is of each of these tokens being
+ * predicted; what the first token of a sequence has is not used. Sequences of fewer than two tokens
+ * leave nothing behind. */
+void batch_begin(train_batch *b, enum train_role role);
+void batch_put(train_batch *b, const int32_t *ids, size_t n, float weight);
+void batch_end(train_batch *b);
+void batch_drop(train_batch *b); /* the sequence begun: nothing of it remains */
+ponder_status batch_check(const train_batch *b, ponder_error *err);
+/* Sum of the weights in order, in double; and tokens of all sequences. */
+double batch_weight(const train_batch *b);
+
+/* ---- micro-batches ------------------------------------------------------------------------------ */
+
+/* Sequences of micro-batch m: order[first[m]] .. order[first[m + 1] - 1]. */
+typedef struct micro_plan {
+    uint32_t *order;
+    size_t *first, *room; /* room: tokens a bin has left, while planning */
+    size_t n, cap;
+} micro_plan;
+
+/* Packs whole sequences, longest first, each into the micro-batch it fills best, so that few are
+ * needed; a function of the lengths alone. max_tokens: of a micro-batch. ELIMIT when a sequence is
+ * longer. */
+ponder_status micro_plan_make(micro_plan *p, const train_batch *b, size_t max_tokens,
+                              ponder_error *err);
+void micro_plan_free(micro_plan *p);
+
+#endif

@@ -1,0 +1,210 @@
+/* JSON lines as a source.
+ * SPDX-License-Identifier: MIT
+ *
+ * The file stays mapped; of each line place and number are kept. */
+#include "train/data.h"
+
+#include <stdlib.h>
+
+typedef struct line {
+    uint64_t at;
+    uint32_t n, number; /* bytes; from 1 */
+} line;
+
+typedef struct data_file {
+    train_source source;
+    example_options o;
+    char *path;
+    uint64_t seed;
+    mapped map;
+    line *line;
+    size_t cap;
+} data_file;
+
+enum form { FORM_BAD, FORM_TEXT, FORM_ANSWER, FORM_CHAT, FORM_PAIR };
+
+static enum form form_of(const json_t *row)
+{
+    bool prompt = json_is_string(json_object_get(row, "prompt"));
+    bool chosen = json_is_string(json_object_get(row, "chosen")) &&
+                  json_is_string(json_object_get(row, "rejected"));
+    bool response = json_is_string(json_object_get(row, "response"));
+    bool messages = json_is_array(json_object_get(row, "messages"));
+    bool text = json_is_string(json_object_get(row, "text"));
+    if (text + messages + (prompt && response) + (prompt && chosen) != 1) return FORM_BAD;
+    return text ? FORM_TEXT : messages ? FORM_CHAT : chosen ? FORM_PAIR : FORM_ANSWER;
+}
+
+/* The request without its last message, which is the answer. */
+static ponder_status split_chat(chat_json *c, const json_t *row, const char *where, str *answer,
+                                ponder_error *err)
+{
+    TRY(chat_read_json(c, row, where, err));
+    size_t n = c->request.n_messages;
+    if (n < 2 || !str_eq(c->messages[n - 1].role, STR("assistant")) ||
+        !c->messages[n - 1].has_content || c->messages[n - 1].calls)
+        return err_set(err, PONDER_EFORMAT,
+                       "%s: the last message must be text of the assistant, after another message",
+                       where);
+    *answer = c->messages[n - 1].content;
+    c->request.n_messages = n - 1;
+    return PONDER_OK;
+}
+
+static ponder_status check_row(data_file *f, const json_t *row, const char *where,
+                               ponder_error *err)
+{
+    enum form form = form_of(row);
+    if (form == FORM_BAD)
+        return err_set(err, PONDER_EFORMAT,
+                       "%s: want one of: \"text\"; \"prompt\" and \"response\"; \"messages\"; "
+                       "\"prompt\", \"chosen\" and \"rejected\"", where);
+    bool pair = form == FORM_PAIR;
+    if (f->source.n > 1 && pair != f->source.pairs)
+        return err_set(err, PONDER_EFORMAT, "%s: preference pairs and other rows in one file",
+                       where);
+    f->source.pairs = pair;
+    if (form != FORM_CHAT) return PONDER_OK;
+    chat_json c = {0};
+    str answer;
+    ponder_status st = split_chat(&c, row, where, &answer, err);
+    chat_json_free(&c);
+    return st;
+}
+
+static ponder_status parse(json_t **row, const data_file *f, const line *l, buf *where,
+                           ponder_error *err)
+{
+    buf_clear(where);
+    buf_printf(where, "%s:%u", f->path, l->number);
+    if (where->failed) return err_set(err, PONDER_ENOMEM, "%s: out of memory", f->path);
+    TRY(json_parse(row, (str){(const char *)f->map.p + l->at, l->n}, where->p, err));
+    if (json_is_object(*row)) return PONDER_OK;
+    json_decref(*row);
+    *row = NULL;
+    return err_set(err, PONDER_EFORMAT, "%s: want a JSON object", where->p);
+}
+
+/* ---- drawing ------------------------------------------------------------------------------------ */
+
+static str field(const json_t *row, const char *key) { return json_str(json_object_get(row, key)); }
+
+static ponder_status add_row(const data_file *f, const json_t *row, const char *where,
+                             train_batch *b, ponder_error *err)
+{
+    const example_options *o = &f->o;
+    str prompt = field(row, "prompt");
+    switch (form_of(row)) {
+    case FORM_TEXT: return example_text(o, b, field(row, "text"), err);
+    case FORM_ANSWER:
+        return example_answer(o, b, prompt, field(row, "response"), TRAIN_PLAIN, err);
+    case FORM_CHAT: {
+        chat_json c = {0};
+        str answer;
+        ponder_status st = split_chat(&c, row, where, &answer, err);
+        if (st == PONDER_OK) st = example_chat(o, b, &c.request, answer, TRAIN_PLAIN, err);
+        chat_json_free(&c);
+        return st;
+    }
+    case FORM_PAIR: {
+        size_t n = b->n, used = b->used;
+        TRY(example_answer(o, b, prompt, field(row, "chosen"), TRAIN_CHOSEN, err));
+        if (b->n > n) TRY(example_answer(o, b, prompt, field(row, "rejected"), TRAIN_REJECTED, err));
+        if (b->n == n + 1) b->n = n, b->used = used; /* a pair is whole or not there */
+        return PONDER_OK;
+    }
+    case FORM_BAD: break;
+    }
+    return err_set(err, PONDER_EINTERNAL, "%s: was checked", where);
+}
+
+static ponder_status draw(train_source *s, uint64_t i, train_batch *b, ponder_error *err)
+{
+    data_file *f = (data_file *)s;
+    buf where = {0};
+    json_t *row = NULL;
+    const line *l = &f->line[data_shuffle(s->n, f->seed, i)];
+    ponder_status st = parse(&row, f, l, &where, err);
+    if (st == PONDER_OK) {
+        st = add_row(f, row, where.p, b, err);
+        if (st != PONDER_OK && !strstr(err ? err->message : "", where.p))
+            st = err_context(err, st, "%s", where.p);
+        json_decref(row);
+    }
+    buf_free(&where);
+    return st;
+}
+
+/* ---- opening ------------------------------------------------------------------------------------ */
+
+static bool blank(const char *p, size_t n)
+{
+    while (n && strchr(" \t\r", p[n - 1]) && p[n - 1]) n--;
+    return n == 0;
+}
+
+static ponder_status add_line(data_file *f, uint64_t at, size_t n, uint32_t number,
+                              ponder_error *err)
+{
+    if (n > DATA_LINE_BYTES)
+        return err_set(err, PONDER_ELIMIT, "%s:%u: a line of %zu bytes; at most %d", f->path,
+                       number, n, DATA_LINE_BYTES);
+    if (f->source.n == f->cap) {
+        size_t cap = size_max(1024, 2 * f->cap);
+        line *more = realloc(f->line, cap * sizeof *more);
+        if (!more) return err_set(err, PONDER_ENOMEM, "%s: out of memory", f->path);
+        f->line = more;
+        f->cap = cap;
+    }
+    f->line[f->source.n++] = (line){at, (uint32_t)n, number};
+    return PONDER_OK;
+}
+
+static ponder_status read_lines(data_file *f, ponder_error *err)
+{
+    const char *p = (const char *)f->map.p;
+    buf where = {0};
+    ponder_status st = PONDER_OK;
+    uint32_t number = 1;
+    for (size_t at = 0; st == PONDER_OK && at < f->map.n; number++) {
+        const char *end = memchr(p + at, '\n', f->map.n - at);
+        size_t n = end ? (size_t)(end - p) - at : f->map.n - at;
+        json_t *row = NULL;
+        if (!blank(p + at, n)) {
+            st = add_line(f, at, n, number, err);
+            if (st == PONDER_OK) st = parse(&row, f, &f->line[f->source.n - 1], &where, err);
+            if (st == PONDER_OK) st = check_row(f, row, where.p, err);
+            json_decref(row);
+        }
+        at += n + 1;
+    }
+    buf_free(&where);
+    if (st == PONDER_OK && f->source.n == 0)
+        st = err_set(err, PONDER_EFORMAT, "%s: no rows", f->path);
+    return st;
+}
+
+static void close_file(train_source *s)
+{
+    data_file *f = (data_file *)s;
+    file_unmap(&f->map);
+    free(f->line);
+    free(f->path);
+    free(f);
+}
+
+ponder_status data_file_open(train_source **out, const char *path, const example_options *o,
+                             uint64_t seed, ponder_error *err)
+{
+    *out = NULL;
+    data_file *f = calloc(1, sizeof *f);
+    if (!f) return err_set(err, PONDER_ENOMEM, "%s: out of memory", path);
+    *f = (data_file){.source = {.draw = draw, .close = close_file}, .o = *o, .seed = seed};
+    f->path = strdup(path);
+    ponder_status st = f->path ? file_map(&f->map, path, err)
+                               : err_set(err, PONDER_ENOMEM, "%s: out of memory", path);
+    if (st == PONDER_OK) st = read_lines(f, err);
+    if (st != PONDER_OK) close_file(&f->source);
+    else *out = &f->source;
+    return st;
+}
