@@ -98,8 +98,8 @@ static ponder_status plan_reserve(micro_plan *p, size_t n, ponder_error *err)
 {
     if (n <= p->cap) return PONDER_OK;
     if (!grow((void **)&p->order, n, sizeof *p->order) ||
-        !grow((void **)&p->first, 2 * n + 1, sizeof *p->first) ||
-        !grow((void **)&p->room, n, sizeof *p->room))
+        !grow((void **)&p->first, n + 1, sizeof *p->first) ||
+        !grow((void **)&p->room, n, sizeof *p->room) || !grow((void **)&p->bin, n, sizeof *p->bin))
         return err_set(err, PONDER_ENOMEM, "micro-batches: out of memory");
     p->cap = n;
     return PONDER_OK;
@@ -122,23 +122,28 @@ static void sort_by_length(uint32_t *order, const train_batch *b)
         }
 }
 
-/* The bin of each sequence, in order of length; returns the number of bins. */
-static size_t best_fit(const micro_plan *p, const train_batch *b, size_t max_tokens, size_t *bin)
+/* Gives each sequence, in order of length, its bin; `first` counts what a bin has. */
+static void best_fit(micro_plan *p, const train_batch *b, size_t max_tokens, size_t max_sequences)
 {
-    size_t bins = 0;
+    p->n = 0;
     for (size_t i = 0; i < b->n; i++) {
-        size_t need = b->seq[p->order[i]].n, best = bins;
-        for (size_t k = 0; k < bins; k++)
-            if (p->room[k] >= need && (best == bins || p->room[k] < p->room[best])) best = k;
-        if (best == bins) p->room[bins++] = max_tokens;
+        size_t need = b->seq[p->order[i]].n, best = p->n;
+        for (size_t k = 0; k < p->n; k++)
+            if (p->room[k] >= need && p->first[k] < max_sequences &&
+                (best == p->n || p->room[k] < p->room[best]))
+                best = k;
+        if (best == p->n) {
+            p->room[p->n] = max_tokens;
+            p->first[p->n++] = 0;
+        }
         p->room[best] -= need;
-        bin[i] = best;
+        p->first[best]++;
+        p->bin[p->order[i]] = best;
     }
-    return bins;
 }
 
 ponder_status micro_plan_make(micro_plan *p, const train_batch *b, size_t max_tokens,
-                              ponder_error *err)
+                              size_t max_sequences, ponder_error *err)
 {
     TRY(plan_reserve(p, b->n, err));
     for (size_t i = 0; i < b->n; i++) {
@@ -149,21 +154,21 @@ ponder_status micro_plan_make(micro_plan *p, const train_batch *b, size_t max_to
         p->order[i] = (uint32_t)i;
     }
     sort_by_length(p->order, b);
-    size_t *bin = p->first + p->cap + 1; /* the second half of `first` is scratch */
-    p->n = best_fit(p, b, max_tokens, bin);
-    /* Sequences by bin, each bin's in the order of the batch; `room` counts from here on. */
-    size_t *of = p->room;
-    memset(p->first, 0, (p->n + 1) * sizeof *p->first);
-    for (size_t i = 0; i < b->n; i++) p->first[bin[i] + 1]++;
-    for (size_t k = 0; k < p->n; k++) p->first[k + 1] += p->first[k];
-    for (size_t i = 0; i < b->n; i++) of[p->order[i]] = bin[i];
-    memcpy(bin, p->first, p->n * sizeof *bin);
-    for (size_t s = 0; s < b->n; s++) p->order[bin[of[s]]++] = (uint32_t)s;
+    best_fit(p, b, max_tokens, max_sequences);
+    /* Sequences by bin, each bin's in the order of the batch; `room` is where the next one goes. */
+    size_t at = 0;
+    for (size_t k = 0; k < p->n; k++) {
+        size_t count = p->first[k];
+        p->first[k] = p->room[k] = at;
+        at += count;
+    }
+    if (p->n) p->first[p->n] = at;
+    for (size_t s = 0; s < b->n; s++) p->order[p->room[p->bin[s]]++] = (uint32_t)s;
     return PONDER_OK;
 }
 
 void micro_plan_free(micro_plan *p)
 {
-    free(p->order), free(p->first), free(p->room);
+    free(p->order), free(p->first), free(p->room), free(p->bin);
     *p = (micro_plan){0};
 }

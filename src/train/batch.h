@@ -44,15 +44,15 @@ double batch_weight(const train_batch *b);
 /* Sequences of micro-batch m: order[first[m]] .. order[first[m + 1] - 1]. */
 typedef struct micro_plan {
     uint32_t *order;
-    size_t *first, *room; /* room: tokens a bin has left, while planning */
+    size_t *first, *room, *bin; /* room: tokens a bin has left; bin: of a sequence, in order */
     size_t n, cap;
 } micro_plan;
 
 /* Packs whole sequences, longest first, each into the micro-batch it fills best, so that few are
- * needed; a function of the lengths alone. max_tokens: of a micro-batch. ELIMIT when a sequence is
- * longer. */
+ * needed; a function of the lengths alone. max_tokens, max_sequences: of a micro-batch. ELIMIT when a
+ * sequence is longer. */
 ponder_status micro_plan_make(micro_plan *p, const train_batch *b, size_t max_tokens,
-                              ponder_error *err);
+                              size_t max_sequences, ponder_error *err);
 void micro_plan_free(micro_plan *p);
 
 #endif

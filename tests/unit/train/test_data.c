@@ -291,8 +291,8 @@ static void micro_batches_hold_every_sequence_once(void **state)
             batch_begin(&b, TRAIN_PLAIN), batch_put(&b, ids, n, 1), batch_end(&b);
             total += n, longest = size_max(longest, n);
         }
-        assert_int_equal(micro_plan_make(&p, &b, longest - 1, &err), PONDER_ELIMIT);
-        check_ok(micro_plan_make(&p, &b, 128, &err));
+        assert_int_equal(micro_plan_make(&p, &b, longest - 1, 99, &err), PONDER_ELIMIT);
+        check_ok(micro_plan_make(&p, &b, 128, 99, &err));
         uint8_t seen[200] = {0};
         for (size_t m = 0; m < p.n; m++) {
             size_t tokens_in = 0;
@@ -306,6 +306,9 @@ static void micro_batches_hold_every_sequence_once(void **state)
         for (size_t k = 0; k < b.n; k++) assert_int_equal(seen[k], 1);
         /* Best fit decreasing needs at most 11/9 of the best and one more (Johnson, 1973). */
         assert_in_range(p.n, 1, size_ceil_div(total, 128) * 11 / 9 + 6);
+        check_ok(micro_plan_make(&p, &b, 10000, 3, &err));
+        assert_int_equal(p.n, size_ceil_div(b.n, 3));
+        for (size_t m = 0; m < p.n; m++) assert_in_range(p.first[m + 1] - p.first[m], 1, 3);
     }
     micro_plan_free(&p);
     batch_free(&b);
