@@ -1,0 +1,346 @@
+/* The steps of a stage.
+ * SPDX-License-Identifier: MIT */
+#include "train/loop.h"
+
+#include "train/view.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+
+enum { REPORT_SECONDS = 30 };
+
+/* ---- running a batch ---------------------------------------------------------------------------- */
+
+static float slope_of(void *user, size_t sequence, size_t i, float logprob)
+{
+    const train_loop *l = user;
+    size_t s = l->order[sequence];
+    if (l->stage->slope) return l->stage->slope(l->stage->user, l, s, i, logprob);
+    return (float)(-(double)l->batch.weight[l->batch.seq[s].at + i] / l->weight);
+}
+
+static void head_of(void *user, size_t sequence, const float *hidden, float *gradient)
+{
+    const train_loop *l = user;
+    l->stage->head(l->stage->user, l, l->order[sequence], hidden, gradient);
+}
+
+static ponder_status reserve_run(train_loop *l, size_t n, ponder_error *err)
+{
+    if (n <= l->run_cap) return PONDER_OK;
+    model_train_sequence *more = realloc(l->run, n * sizeof *more);
+    if (!more) return err_set(err, PONDER_ENOMEM, "micro-batch: out of memory");
+    l->run = more;
+    l->run_cap = n;
+    return PONDER_OK;
+}
+
+/* All micro-batches of b; with `learn` gradients are added to. */
+static ponder_status run_batch(train_loop *l, train_batch *b, bool learn, bool entropy,
+                               ponder_error *err)
+{
+    const model_train_loss loss = {.slope = slope_of, .head = l->stage->head ? head_of : NULL,
+                                   .user = l};
+    double mtp = 0, balance = 0;
+    TRY(micro_plan_make(&l->plan, b, l->o->micro_tokens, l->o->micro_sequences, err));
+    for (size_t m = 0; m < l->plan.n; m++) {
+        size_t first = l->plan.first[m], n = l->plan.first[m + 1] - first;
+        TRY(reserve_run(l, n, err));
+        l->order = l->plan.order + first;
+        for (size_t i = 0; i < n; i++) {
+            const train_sequence *s = &b->seq[l->order[i]];
+            l->run[i] = (model_train_sequence){.ids = b->ids + s->at, .n = s->n,
+                                               .logprob = b->logprob + s->at,
+                                               .entropy = entropy ? b->entropy + s->at : NULL};
+        }
+        TRY(model_train_batch(l->t, l->run, n, learn ? &loss : NULL, &l->stats, err));
+        mtp += l->stats.mtp_loss / (double)l->plan.n;
+        balance += l->stats.balance_loss / (double)l->plan.n;
+    }
+    l->stats.mtp_loss = mtp;
+    l->stats.balance_loss = balance;
+    return PONDER_OK;
+}
+
+ponder_status train_loop_score(train_loop *l, train_batch *b, bool entropy, ponder_error *err)
+{
+    uint64_t *load = l->stats.load;
+    l->stats.load = NULL; /* what is only looked at does not count */
+    ponder_status st = run_batch(l, b, false, entropy, err);
+    l->stats.load = load;
+    return st;
+}
+
+/* Over predictions with a weight: sum of weight * x / sum of weight. */
+static double weighted_mean(const train_batch *b, const float *x)
+{
+    double sum = 0, weight = 0;
+    for (size_t s = 0; s < b->n; s++)
+        for (size_t i = b->seq[s].at; i + 1 < b->seq[s].at + b->seq[s].n; i++) {
+            if (b->weight[i] == 0) continue;
+            sum += (double)b->weight[i] * (double)x[i];
+            weight += (double)b->weight[i];
+        }
+    return weight > 0 ? sum / weight : 0;
+}
+
+double batch_loss(const train_batch *b) { return -weighted_mean(b, b->logprob); }
+
+/* ---- one step ----------------------------------------------------------------------------------- */
+
+typedef struct outcome {
+    double loss, entropy, norm, lr, seconds;
+} outcome;
+
+/* Names the first parameter whose gradient is no number. */
+static ponder_status not_finite(train_loop *l, const outcome *r, ponder_error *err)
+{
+    size_t n;
+    const model_param *p = model_trainable_params(l->t, &n);
+    const float *g = model_trainable_gradients(l->t);
+    const char *name = NULL;
+    for (size_t i = 0; i < n && !name; i++)
+        for (size_t k = 0; k < p[i].n && !name; k++)
+            if (!isfinite(g[p[i].at + k])) name = p[i].tensor.name;
+    return err_set(err, PONDER_EFORMAT,
+                   "stage %s, step %" PRIu64 ": the loss is %g and the gradient of %s is not finite; "
+                   "nothing was updated, the last checkpoint stays. Lower \"lr\" or \"clip\"",
+                   l->o->name, l->step + 1, r->loss, name ? name : "no tensor");
+}
+
+static ponder_status update(train_loop *l, outcome *r, ponder_error *err)
+{
+    size_t n;
+    const float *g = model_trainable_gradients(l->t);
+    r->norm = adamw_norm(&l->adamw, g, l->o->pool);
+    if (!isfinite(r->norm) || !isfinite(r->loss)) return not_finite(l, r, err);
+    r->lr = lr_at(&l->o->lr, l->step);
+    adamw_step(&l->adamw, model_trainable_masters(l->t, &n), g, (float)r->lr,
+               clip_scale(r->norm, l->o->clip), l->o->pool);
+    model_trainable_refresh(l->t);
+    return PONDER_OK;
+}
+
+/* The busiest expert's load over the mean, worst layer; 1 is perfect balance. */
+static double imbalance(const train_loop *l)
+{
+    const model_config *c = model_config_of(model_trainable_model(l->t));
+    double worst = 0;
+    for (int layer = 0; layer < c->layers + c->mtp_layers; layer++) {
+        const uint64_t *load = l->stats.load + (size_t)layer * (size_t)c->experts;
+        double most = 0, sum = 0;
+        for (int e = 0; e < c->experts; e++) {
+            sum += (double)load[e];
+            if ((double)load[e] > most) most = (double)load[e];
+        }
+        if (sum > 0 && most * c->experts / sum > worst) worst = most * c->experts / sum;
+    }
+    return worst;
+}
+
+static ponder_status log_step(train_loop *l, const outcome *r, ponder_error *err)
+{
+    metrics *m = &l->metrics;
+    metrics_begin(m, l->step);
+    metrics_put(m, "loss", r->loss);
+    metrics_put(m, "lr", r->lr);
+    metrics_put(m, "grad_norm", r->norm);
+    if (l->wants_entropy) metrics_put(m, "entropy", r->entropy);
+    if (l->stats.mtp_loss != 0) metrics_put(m, "mtp_loss", l->stats.mtp_loss);
+    if (l->stats.balance_loss != 0) metrics_put(m, "balance_loss", l->stats.balance_loss);
+    if (l->stats.load) metrics_put(m, "expert_load", imbalance(l));
+    metrics_put(m, "sequences", (double)l->batch.n);
+    metrics_put(m, "tokens", (double)l->tokens);
+    if (l->batch.skipped) metrics_put(m, "skipped", (double)l->batch.skipped);
+    metrics_put(m, "tok_per_s", (double)l->batch.used / r->seconds);
+    if (l->stage->after) TRY(l->stage->after(l->stage->user, l, err));
+    return metrics_end(m, err);
+}
+
+static size_t load_bytes(const model_config *c)
+{
+    return (size_t)(c->layers + c->mtp_layers) * (size_t)c->experts * sizeof(uint64_t);
+}
+
+static ponder_status step(train_loop *l, ponder_error *err)
+{
+    outcome r = {0};
+    double start = clock_seconds();
+    batch_clear(&l->batch);
+    TRY(l->stage->fill(l->stage->user, l, err));
+    TRY(batch_check(&l->batch, err));
+    l->weight = batch_weight(&l->batch);
+    if (l->stats.load)
+        memset(l->stats.load, 0, load_bytes(model_config_of(model_trainable_model(l->t))));
+    l->stats.mtp_loss = l->stats.balance_loss = 0;
+    model_trainable_zero(l->t);
+    if (l->batch.n && (l->weight > 0 || l->stage->slope || l->stage->head)) {
+        ponder_status st = run_batch(l, &l->batch, true, l->wants_entropy, err);
+        if (st != PONDER_OK)
+            return err_context(err, st, "stage %s, step %" PRIu64, l->o->name, l->step + 1);
+        r.loss = batch_loss(&l->batch);
+        if (l->wants_entropy) r.entropy = weighted_mean(&l->batch, l->batch.entropy);
+    }
+    TRY(update(l, &r, err));
+    l->step++;
+    l->tokens += l->batch.used;
+    r.seconds = clock_seconds() - start;
+    TRY(log_step(l, &r, err));
+    view_step(l->view, l->step, r.loss, r.lr, r.norm, (double)l->batch.used / r.seconds);
+    return PONDER_OK;
+}
+
+/* ---- saving and going on ------------------------------------------------------------------------ */
+
+static size_t sections(train_loop *l, checkpoint_section s[CHECKPOINT_SECTIONS])
+{
+    size_t n;
+    float *w = model_trainable_masters(l->t, &n);
+    num_type moments = l->adamw.o.bf16_moments ? NUM_BF16 : NUM_F32;
+    s[0] = (checkpoint_section){"masters", NUM_F32, w, n};
+    s[1] = (checkpoint_section){"adam.m", moments, l->adamw.m, n};
+    s[2] = (checkpoint_section){"adam.v", moments, l->adamw.v, n};
+    return 3 + (l->stage->sections ? l->stage->sections(l->stage->user, s + 3) : 0);
+}
+
+static ponder_status save(train_loop *l, ponder_error *err)
+{
+    checkpoint_section s[CHECKPOINT_SECTIONS];
+    size_t n = sections(l, s);
+    buf state = {0};
+    json_writer w = {.out = &state};
+    char identity[20];
+    snprintf(identity, sizeof identity, "%016" PRIx64, l->o->identity);
+    json_open(&w, '{');
+    json_key(&w, "stage"), json_text(&w, str_of(l->o->name));
+    json_key(&w, "identity"), json_text(&w, str_of(identity));
+    json_key(&w, "step"), json_i64(&w, (int64_t)l->step);
+    json_key(&w, "position"), json_i64(&w, (int64_t)l->position);
+    json_key(&w, "tokens"), json_i64(&w, (int64_t)l->tokens);
+    json_key(&w, "adam_steps"), json_i64(&w, (int64_t)l->adamw.steps);
+    json_close(&w, '}');
+    ponder_status st =
+        state.failed ? err_set(err, PONDER_ENOMEM, "checkpoint: out of memory")
+                     : checkpoint_save(l->o->dir, l->step, buf_str(&state), s, n, l->o->keep, err);
+    buf_free(&state);
+    return st;
+}
+
+static ponder_status read_state(train_loop *l, const json_t *state, const char *path,
+                                ponder_error *err)
+{
+    char identity[20];
+    int64_t at = 0, position = 0, tokens_done = 0, adam = 0;
+    snprintf(identity, sizeof identity, "%016" PRIx64, l->o->identity);
+    if (!str_eq(json_str(json_object_get(state, "identity")), str_of(identity)))
+        return err_set(err, PONDER_EARG,
+                       "%s: is of a run with other settings; put them back, choose another --out, or "
+                       "remove %s to begin the stage anew", path, l->o->dir);
+    TRY(json_field_i64(state, path, "step", 0, (int64_t)l->o->lr.steps, &at, err));
+    TRY(json_field_i64(state, path, "position", 0, INT64_MAX, &position, err));
+    TRY(json_field_i64(state, path, "tokens", 0, INT64_MAX, &tokens_done, err));
+    TRY(json_field_i64(state, path, "adam_steps", 0, INT64_MAX, &adam, err));
+    l->step = (uint64_t)at;
+    l->position = (uint64_t)position;
+    l->tokens = (uint64_t)tokens_done;
+    l->adamw.steps = (uint64_t)adam;
+    return PONDER_OK;
+}
+
+static ponder_status resume(train_loop *l, ponder_error *err)
+{
+    char *path;
+    json_t *state = NULL;
+    checkpoint_section s[CHECKPOINT_SECTIONS];
+    if (checkpoint_find(&path, l->o->dir, NULL) != PONDER_OK) return PONDER_OK;
+    ponder_status st = checkpoint_state(&state, path, err);
+    if (st == PONDER_OK) st = read_state(l, state, path, err);
+    if (st == PONDER_OK) st = checkpoint_load(path, s, sections(l, s), err);
+    if (st == PONDER_OK) model_trainable_refresh(l->t);
+    if (st == PONDER_OK && l->o->screen)
+        fprintf(l->o->screen, "%s: goes on from step %" PRIu64 "\n", l->o->name, l->step);
+    json_decref(state);
+    free(path);
+    return st;
+}
+
+/* ---- the run ------------------------------------------------------------------------------------ */
+
+static ponder_status open_adamw(train_loop *l, ponder_error *err)
+{
+    size_t n, values;
+    const model_param *p = model_trainable_params(l->t, &n);
+    (void)model_trainable_masters(l->t, &values);
+    adamw_range *range = malloc(size_max(n, 1) * sizeof *range);
+    if (!range) return err_set(err, PONDER_ENOMEM, "optimiser: out of memory");
+    for (size_t i = 0; i < n; i++) range[i] = (adamw_range){p[i].at, p[i].n, p[i].decays};
+    ponder_status st = adamw_open(&l->adamw, values, range, n, &l->o->adamw, err);
+    free(range);
+    return st;
+}
+
+static ponder_status open_loop(train_loop *l, ponder_error *err)
+{
+    const model_config *c = model_config_of(model_trainable_model(l->t));
+    TRY(open_adamw(l, err));
+    l->stats.load = c->experts ? calloc(1, load_bytes(c)) : NULL;
+    if (c->experts && !l->stats.load) return err_set(err, PONDER_ENOMEM, "stage: out of memory");
+    TRY(resume(l, err));
+    return metrics_open(&l->metrics, l->o->metrics, l->o->name, l->step, err);
+}
+
+static ponder_status evaluate(train_loop *l, ponder_error *err)
+{
+    if (!l->stage->evaluate || !l->o->eval_every) return PONDER_OK;
+    view_end(l->view);
+    metrics_begin(&l->metrics, l->step);
+    TRY(l->stage->evaluate(l->stage->user, l, err));
+    return metrics_end(&l->metrics, err);
+}
+
+static bool due(uint64_t step, uint64_t every) { return every && step % every == 0; }
+
+static ponder_status report(const train_loop *l, double *last, bool now, ponder_error *err)
+{
+    if (!l->o->report || (!now && clock_seconds() - *last < REPORT_SECONDS)) return PONDER_OK;
+    *last = clock_seconds();
+    return report_write(l->o->report, l->o->metrics, l->o->title, err);
+}
+
+static ponder_status run_steps(train_loop *l, ponder_error *err)
+{
+    double reported = clock_seconds();
+    const uint64_t steps = l->o->lr.steps;
+    if (l->step == 0) TRY(evaluate(l, err));
+    while (l->step < steps) {
+        TRY(step(l, err));
+        bool last = l->step == steps, stop = l->o->stop && *l->o->stop;
+        if (last || due(l->step, l->o->eval_every)) TRY(evaluate(l, err));
+        if (last || stop || due(l->step, l->o->save_every)) TRY(save(l, err));
+        TRY(report(l, &reported, last || stop, err));
+        if (stop && !last)
+            return err_set(err, PONDER_ECANCELED,
+                           "stage %s: stopped and saved after step %" PRIu64 " of %" PRIu64
+                           "; the same command goes on from there", l->o->name, l->step, steps);
+    }
+    return PONDER_OK;
+}
+
+ponder_status train_loop_run(model_trainable *t, const train_stage *stage,
+                             const train_loop_options *o, ponder_error *err)
+{
+    train_view view;
+    train_loop l = {.o = o, .stage = stage, .t = t, .view = &view};
+    ponder_status st = open_loop(&l, err);
+    view_begin(&view, o->screen, o->name, l.step, o->lr.steps);
+    if (st == PONDER_OK) st = run_steps(&l, err);
+    view_end(&view);
+    metrics_close(&l.metrics);
+    adamw_close(&l.adamw);
+    batch_free(&l.batch);
+    micro_plan_free(&l.plan);
+    free(l.run);
+    free(l.stats.load);
+    return st;
+}
