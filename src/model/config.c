@@ -16,7 +16,7 @@ bool model_layer_is_dense(const model_config *c, int layer)
 }
 
 /* What every architecture has unless the file says otherwise. */
-static model_config defaults(enum model_arch arch)
+model_config model_config_defaults(enum model_arch arch)
 {
     return (model_config){
         .arch = arch,
@@ -107,7 +107,7 @@ static ponder_status check_heads(const model_config *c, ponder_error *err)
     return PONDER_OK;
 }
 
-static ponder_status check(const model_config *c, ponder_error *err)
+ponder_status model_config_check(const model_config *c, ponder_error *err)
 {
     const struct {
         const char *what;
@@ -253,7 +253,7 @@ static ponder_status read_gguf(model_config *c, const fmt_model *m, ponder_error
     for (size_t i = 0; i < COUNT_OF(archs); i++) {
         if (!str_eq(name, str_of(archs[i].name))) continue;
         r.arch = archs[i].name;
-        *c = defaults(archs[i].arch);
+        *c = model_config_defaults(archs[i].arch);
     }
     if (!r.arch)
         return err_set(err, PONDER_EUNSUPPORTED,
@@ -284,7 +284,7 @@ static ponder_status read_gguf(model_config *c, const fmt_model *m, ponder_error
     TRY(fmt_get_i64(m, "tokenizer.ggml.eos_token_id", -1, MAX_SIZE, &eos, err));
     c->bos = (int)bos;
     c->eos = (int)eos;
-    return check(c, err);
+    return model_config_check(c, err);
 }
 
 /* ---- config.json
@@ -406,7 +406,7 @@ static ponder_status read_json(model_config *c, const json_t *j, const char *nam
             err, PONDER_EUNSUPPORTED,
             "%s: model_type \"%.*s\": this build runs llama, qwen2, deepseek_v2 and deepseek_v3",
             name, STR_ARG(type));
-    *c = defaults(types[i].arch);
+    *c = model_config_defaults(types[i].arch);
     set_name(c, str_of(name));
     struct json_reader r = {.j = j, .name = name, .err = err};
     field_int(&r, "num_hidden_layers", &c->layers);
@@ -437,7 +437,7 @@ static ponder_status read_json(model_config *c, const json_t *j, const char *nam
     if (sliding || bias != c->qkv_bias)
         return err_set(err, PONDER_EUNSUPPORTED, "%s: %s is not supported", name,
                        sliding ? "a sliding window" : "this attention_bias");
-    return check(c, err);
+    return model_config_check(c, err);
 }
 
 ponder_status model_config_from_file(model_config *c, const char *path, ponder_error *err)

@@ -64,6 +64,9 @@ typedef struct model_config {
 /* From an open model file: GGUF metadata or config.json. Every number is checked for plausibility.
  */
 ponder_status model_config_read(model_config *c, const fmt_model *m, ponder_error *err);
+/* The same check for numbers from elsewhere, and what all architectures start from. */
+ponder_status model_config_check(const model_config *c, ponder_error *err);
+model_config model_config_defaults(enum model_arch arch);
 /* A published architecture by name: "r1-distill-qwen-1.5b", "deepseek-v2-lite",
  * "deepseek-v3-4layers", "smollm2-135m", ...; or a config.json path. */
 ponder_status model_config_named(model_config *c, const char *name, ponder_error *err);
@@ -108,6 +111,16 @@ typedef struct model_init_options {
  * the same bytes for the same seed and any number of threads. */
 ponder_status model_init(const char *path, const model_config *c, const model_init_options *opt,
                          ponder_error *err);
+
+/* A tokenizer.json as the metadata of a GGUF file. Ids beyond it, up to `rows`, become unused. */
+typedef struct model_vocab {
+    const char *tokenizer; /* path of the tokenizer.json */
+    const char *pre;       /* tokenizer.ggml.pre: the name of its pre-tokenizer */
+    int bos, eos;          /* -1: none */
+    bool adds_bos;
+} model_vocab;
+ponder_status model_vocab_put(gguf_writer *w, size_t rows, const model_vocab *from,
+                              ponder_error *err);
 
 /* ---- weights -------------------------------------------------------------------------------- */
 

@@ -173,15 +173,12 @@ static ponder_status take_json(struct vocab *v, const json_t *j, const char *pat
     return PONDER_OK;
 }
 
-static ponder_status take_file(struct vocab *v, const model_config *c, const char *path,
-                               ponder_error *err)
+static ponder_status take_file(struct vocab *v, const char *path, ponder_error *err)
 {
     json_t *j;
     TRY(json_parse_file(&j, path, TOKENIZER_BYTES, err));
     ponder_status st = take_json(v, j, path, err);
     json_decref(j);
-    v->bos = c->bos;
-    v->eos = c->eos;
     return st;
 }
 
@@ -210,36 +207,68 @@ static ponder_status write_lists(gguf_writer *w, const struct vocab *v, ponder_e
     return st;
 }
 
-static ponder_status write_vocab(gguf_writer *w, const model_config *c, const struct vocab *v,
-                                 ponder_error *err)
+static ponder_status write_vocab(gguf_writer *w, const struct vocab *v, const char *pre,
+                                 bool adds_bos, ponder_error *err)
 {
+    if (v->text.failed || v->merges.failed)
+        return err_set(err, PONDER_ENOMEM, "no memory for tokens");
     TRY(gguf_put_str(w, "tokenizer.ggml.model", STR("gpt2"), err));
-    TRY(gguf_put_str(w, "tokenizer.ggml.pre", str_of(splitter_name(c)), err));
+    TRY(gguf_put_str(w, "tokenizer.ggml.pre", str_of(pre), err));
     TRY(write_lists(w, v, err));
     if (v->bos >= 0) TRY(gguf_put_u32(w, "tokenizer.ggml.bos_token_id", (uint32_t)v->bos, err));
     if (v->eos >= 0) TRY(gguf_put_u32(w, "tokenizer.ggml.eos_token_id", (uint32_t)v->eos, err));
-    return gguf_put_bool(w, "tokenizer.ggml.add_bos_token", c->arch != MODEL_QWEN2, err);
+    return gguf_put_bool(w, "tokenizer.ggml.add_bos_token", adds_bos, err);
+}
+
+static ponder_status open_vocab(struct vocab *v, size_t rows, ponder_error *err)
+{
+    *v = (struct vocab){.n = rows, .bos = -1, .eos = -1};
+    v->token = calloc(v->n, sizeof *v->token);
+    v->type = calloc(v->n, sizeof *v->type);
+    return v->token && v->type ? PONDER_OK
+                               : err_set(err, PONDER_ENOMEM, "no memory for %zu tokens", v->n);
+}
+
+static void close_vocab(struct vocab *v)
+{
+    buf_free(&v->text);
+    buf_free(&v->merges);
+    free(v->token);
+    free(v->type);
+}
+
+ponder_status model_vocab_put(gguf_writer *w, size_t rows, const model_vocab *from,
+                              ponder_error *err)
+{
+    struct vocab v;
+    ponder_status st = open_vocab(&v, rows, err);
+    if (st == PONDER_OK) st = take_file(&v, from->tokenizer, err);
+    v.bos = from->bos;
+    v.eos = from->eos;
+    if (st == PONDER_OK) st = write_vocab(w, &v, from->pre, from->adds_bos, err);
+    close_vocab(&v);
+    return st;
 }
 
 ponder_status model_vocab_write(gguf_writer *w, const model_config *c, const char *tokenizer,
                                 ponder_error *err)
 {
-    struct vocab v = {.n = (size_t)c->vocab};
-    if (!tokenizer && v.n < 256 + 6)
+    size_t rows = (size_t)c->vocab;
+    const bool adds_bos = c->arch != MODEL_QWEN2;
+    if (tokenizer)
+        return model_vocab_put(w, rows,
+                               &(model_vocab){.tokenizer = tokenizer, .pre = splitter_name(c),
+                                              .bos = c->bos, .eos = c->eos, .adds_bos = adds_bos},
+                               err);
+    if (rows < 256 + 6)
         return err_set(err, PONDER_EARG,
-                       "a vocabulary of %zu is too small for the 256 bytes: give --tokenizer", v.n);
-    v.token = calloc(v.n, sizeof *v.token);
-    v.type = calloc(v.n, sizeof *v.type);
-    ponder_status st = PONDER_OK;
-    if (!v.token || !v.type) st = err_set(err, PONDER_ENOMEM, "no memory for %zu tokens", v.n);
-    else if (tokenizer) st = take_file(&v, c, tokenizer, err);
-    else make_up(&v, c);
-    if (st == PONDER_OK && (v.text.failed || v.merges.failed))
-        st = err_set(err, PONDER_ENOMEM, "no memory for tokens");
-    if (st == PONDER_OK) st = write_vocab(w, c, &v, err);
-    buf_free(&v.text);
-    buf_free(&v.merges);
-    free(v.token);
-    free(v.type);
+                       "a vocabulary of %zu is too small for the 256 bytes: give --tokenizer", rows);
+    struct vocab v;
+    ponder_status st = open_vocab(&v, rows, err);
+    if (st == PONDER_OK) {
+        make_up(&v, c);
+        st = write_vocab(w, &v, splitter_name(c), adds_bos, err);
+    }
+    close_vocab(&v);
     return st;
 }

@@ -54,13 +54,27 @@ static void lay_out(mix *m, uint64_t cycle)
     m->cycle = cycle;
 }
 
-static ponder_status draw(train_source *s, uint64_t i, train_batch *b, ponder_error *err)
+/* The part that example i is of, and its number there. */
+static train_source *part_of(mix *m, uint64_t i, uint64_t *at)
 {
-    mix *m = (mix *)s;
     if (i / CYCLE != m->cycle) lay_out(m, i / CYCLE);
     size_t k = m->place[i % CYCLE];
-    uint64_t at = i / CYCLE * m->share[k] + m->before[i % CYCLE];
-    return m->part[k]->draw(m->part[k], at, b, err);
+    *at = i / CYCLE * m->share[k] + m->before[i % CYCLE];
+    return m->part[k];
+}
+
+static ponder_status draw(train_source *s, uint64_t i, train_batch *b, ponder_error *err)
+{
+    uint64_t at;
+    train_source *part = part_of((mix *)s, i, &at);
+    return part->draw(part, at, b, err);
+}
+
+static ponder_status text(train_source *s, uint64_t i, buf *out, ponder_error *err)
+{
+    uint64_t at;
+    train_source *part = part_of((mix *)s, i, &at);
+    return part->text(part, at, out, err);
 }
 
 static void close_mix(train_source *s)
@@ -219,7 +233,8 @@ ponder_status data_open(train_source **out, const json_t *list, const char *name
         return err_set(err, PONDER_EFORMAT, "%s: want a list of 1 to %d parts", name, DATA_FILES);
     mix *m = calloc(1, sizeof *m);
     if (!m) return err_set(err, PONDER_ENOMEM, "%s: out of memory", name);
-    *m = (mix){.source = {.draw = draw, .close = close_mix}, .seed = seed, .cycle = UINT64_MAX};
+    *m = (mix){.source = {.draw = draw, .text = text, .close = close_mix},
+               .seed = seed, .cycle = UINT64_MAX};
     ponder_status st = PONDER_OK;
     for (size_t k = 0; k < n && st == PONDER_OK; k++) {
         weight[k] = 1;

@@ -14,7 +14,7 @@
 /* ---- from texts to sequences -------------------------------------------------------------------- */
 
 typedef struct example_options {
-    const tokenizer *t;
+    const tokenizer *t;     /* may be NULL for sources of which only texts are asked */
     chat_template template; /* CHAT_NONE: prompt and response are put together as they are */
     size_t max_tokens;      /* of a sequence; longer texts are cut into several, others are left out
                              * (batch.skipped) or, with `cut`, lose their end */
@@ -41,6 +41,8 @@ typedef struct train_source train_source;
 struct train_source {
     /* Adds the sequences of example i to b (none when it is too long). Errors name file and line. */
     ponder_status (*draw)(train_source *s, uint64_t i, train_batch *b, ponder_error *err);
+    /* Appends the texts of example i: what a vocabulary is made for. */
+    ponder_status (*text)(train_source *s, uint64_t i, buf *out, ponder_error *err);
     void (*close)(train_source *s);
     uint64_t n;    /* examples of a pass; 0: there is no end */
     bool pairs;    /* preference pairs: each example is a chosen and a rejected sequence */

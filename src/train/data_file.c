@@ -118,13 +118,18 @@ static ponder_status add_row(const data_file *f, const json_t *row, const char *
     return err_set(err, PONDER_EINTERNAL, "%s: was checked", where);
 }
 
+/* The row of example i; where says which. */
+static ponder_status row_of(json_t **row, data_file *f, uint64_t i, buf *where, ponder_error *err)
+{
+    return parse(row, f, &f->line[data_shuffle(f->source.n, f->seed, i)], where, err);
+}
+
 static ponder_status draw(train_source *s, uint64_t i, train_batch *b, ponder_error *err)
 {
     data_file *f = (data_file *)s;
     buf where = {0};
     json_t *row = NULL;
-    const line *l = &f->line[data_shuffle(s->n, f->seed, i)];
-    ponder_status st = parse(&row, f, l, &where, err);
+    ponder_status st = row_of(&row, f, i, &where, err);
     if (st == PONDER_OK) {
         st = add_row(f, row, where.p, b, err);
         if (st != PONDER_OK && !strstr(err ? err->message : "", where.p))
@@ -133,6 +138,28 @@ static ponder_status draw(train_source *s, uint64_t i, train_batch *b, ponder_er
     }
     buf_free(&where);
     return st;
+}
+
+static ponder_status text(train_source *s, uint64_t i, buf *out, ponder_error *err)
+{
+    static const char *const keys[] = {"text", "prompt", "response", "chosen", "rejected"};
+    data_file *f = (data_file *)s;
+    buf where = {0};
+    json_t *row = NULL;
+    ponder_status st = row_of(&row, f, i, &where, err);
+    buf_free(&where);
+    TRY(st);
+    for (size_t k = 0; k < COUNT_OF(keys); k++) {
+        buf_add_str(out, field(row, keys[k]));
+        buf_add_char(out, '\n');
+    }
+    const json_t *messages = json_object_get(row, "messages");
+    for (size_t m = 0; m < json_array_size(messages); m++) {
+        buf_add_str(out, field(json_array_get(messages, m), "content"));
+        buf_add_char(out, '\n');
+    }
+    json_decref(row);
+    return PONDER_OK;
 }
 
 /* ---- opening ------------------------------------------------------------------------------------ */
@@ -199,7 +226,8 @@ ponder_status data_file_open(train_source **out, const char *path, const example
     *out = NULL;
     data_file *f = calloc(1, sizeof *f);
     if (!f) return err_set(err, PONDER_ENOMEM, "%s: out of memory", path);
-    *f = (data_file){.source = {.draw = draw, .close = close_file}, .o = *o, .seed = seed};
+    *f = (data_file){.source = {.draw = draw, .text = text, .close = close_file}, .o = *o,
+                     .seed = seed};
     f->path = strdup(path);
     ponder_status st = f->path ? file_map(&f->map, path, err)
                                : err_set(err, PONDER_ENOMEM, "%s: out of memory", path);

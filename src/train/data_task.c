@@ -23,9 +23,9 @@ static enum task_style style_at(unsigned styles, uint64_t k)
     return TASK_DIRECT;
 }
 
-static ponder_status draw(train_source *s, uint64_t i, train_batch *b, ponder_error *err)
+/* Problem and response of example i. */
+static ponder_status make(task_source *t, uint64_t i, ponder_error *err)
 {
-    task_source *t = (task_source *)s;
     const data_task *k = &t->task;
     uint64_t levels = (uint64_t)(k->high - k->low) + 1;
     uint64_t styles = (uint64_t)__builtin_popcount(k->styles);
@@ -44,7 +44,25 @@ static ponder_status draw(train_source *s, uint64_t i, train_batch *b, ponder_er
     if (t->o.template == CHAT_NONE) buf_add_char(&t->problem.prompt, '\n');
     if (r->failed || t->problem.prompt.failed)
         return err_set(err, PONDER_ENOMEM, "task %s: out of memory", task_name(k->family));
-    return example_answer(&t->o, b, buf_str(&t->problem.prompt), buf_str(r), TRAIN_PLAIN, err);
+    return PONDER_OK;
+}
+
+static ponder_status draw(train_source *s, uint64_t i, train_batch *b, ponder_error *err)
+{
+    task_source *t = (task_source *)s;
+    TRY(make(t, i, err));
+    return example_answer(&t->o, b, buf_str(&t->problem.prompt), buf_str(&t->response),
+                          TRAIN_PLAIN, err);
+}
+
+static ponder_status text(train_source *s, uint64_t i, buf *out, ponder_error *err)
+{
+    task_source *t = (task_source *)s;
+    TRY(make(t, i, err));
+    buf_add_str(out, buf_str(&t->problem.prompt));
+    buf_add_char(out, '\n');
+    buf_add_str(out, buf_str(&t->response));
+    return PONDER_OK;
 }
 
 static void close_tasks(train_source *s)
@@ -78,8 +96,8 @@ ponder_status data_task_open(train_source **out, const data_task *task, const ex
     TRY(check(task, err));
     task_source *t = calloc(1, sizeof *t);
     if (!t) return err_set(err, PONDER_ENOMEM, "task %s: out of memory", task_name(task->family));
-    *t = (task_source){.source = {.draw = draw, .close = close_tasks}, .o = *o, .task = *task,
-                       .seed = seed};
+    *t = (task_source){.source = {.draw = draw, .text = text, .close = close_tasks}, .o = *o,
+                       .task = *task, .seed = seed};
     *out = &t->source;
     return PONDER_OK;
 }
