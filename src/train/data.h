@@ -32,8 +32,10 @@ ponder_status example_chat(const example_options *o, train_batch *b, const chat_
 /* The same with one message of a user. */
 ponder_status example_answer(const example_options *o, train_batch *b, str prompt, str response,
                              enum train_role role, ponder_error *err);
-/* The ids of the prompt alone, as example_answer has them. */
-ponder_status example_prompt(const example_options *o, tokens *out, str prompt, ponder_error *err);
+/* Appends the ids of the prompt alone, as example_answer has them. *opened: it ends inside the
+ * thinking. */
+ponder_status example_prompt(const example_options *o, tokens *out, str prompt, bool *opened,
+                             ponder_error *err);
 
 /* ---- sources ------------------------------------------------------------------------------------ */
 

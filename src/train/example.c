@@ -109,10 +109,10 @@ ponder_status example_answer(const example_options *o, train_batch *b, str promp
                         err);
 }
 
-ponder_status example_prompt(const example_options *o, tokens *out, str prompt, ponder_error *err)
+ponder_status example_prompt(const example_options *o, tokens *out, str prompt, bool *opened,
+                             ponder_error *err)
 {
     chat_message m = {.role = STR("user"), .content = prompt, .has_content = true};
     chat_request r = {.messages = &m, .n_messages = 1, .generation_prompt = true};
-    bool opens;
-    return encode_prompt(o, out, &r, &opens, err);
+    return encode_prompt(o, out, &r, opened, err);
 }
