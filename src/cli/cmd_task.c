@@ -182,7 +182,10 @@ int cmd_task(int argc, char **argv)
     if (!task_style_by_name(&o.style, str_of(style)))
         return wrong("trace", style,
                      "direct, verification, backtracking, subgoals, backward or none");
-    if (start > UINT64_MAX - n) return wrong("start", "", "start + n below 2^64");
+    if (start > UINT64_MAX - n) {
+        fputs("ponder task: --start and --n together pass 2^64\n", stderr);
+        return CLI_USAGE;
+    }
     ponder_error err;
     ponder_status st = generate(f, &o, low, high, start, n, &err);
     return st == PONDER_OK ? CLI_DONE : cli_fail("task", &err);
