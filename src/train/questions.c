@@ -82,7 +82,8 @@ static ponder_status read_levels(part *p, str levels, const char *name, ponder_e
                    text, p->name, most);
 }
 
-static ponder_status read_part(part *p, const json_t *item, const char *name, ponder_error *err)
+static ponder_status read_part(part *p, const json_t *item, const char *name, const char *dir,
+                               ponder_error *err)
 {
     str task = {0}, file = {0}, levels = STR("1");
     p->mix.weight = 1;
@@ -98,7 +99,15 @@ static ponder_status read_part(part *p, const json_t *item, const char *name, po
     str of = task.n ? task : file;
     p->name = strndup(of.p, of.n);
     if (!p->name) return err_set(err, PONDER_ENOMEM, "%s: no memory", name);
-    if (file.n) return read_rows(p, p->name, err);
+    if (file.n) {
+        buf path = {0};
+        if (*p->name != '/') buf_printf(&path, "%s/", dir);
+        buf_add_str(&path, file);
+        ponder_status st = path.failed ? err_set(err, PONDER_ENOMEM, "%s: no memory", name)
+                                       : read_rows(p, path.p, err);
+        buf_free(&path);
+        return st;
+    }
     p->mix.family = task_find(task);
     if (!p->mix.family)
         return err_set(err, PONDER_EFORMAT, "%s: no task \"%s\"; `ponder task list` shows them",
@@ -106,7 +115,7 @@ static ponder_status read_part(part *p, const json_t *item, const char *name, po
     return read_levels(p, levels, name, err);
 }
 
-ponder_status questions_open(questions **out, const json_t *list, const char *name,
+ponder_status questions_open(questions **out, const json_t *list, const char *name, const char *dir,
                              enum task_split split, uint64_t seed, ponder_error *err)
 {
     size_t n = json_array_size(list);
@@ -120,7 +129,7 @@ ponder_status questions_open(questions **out, const json_t *list, const char *na
     q->seed = seed;
     for (; q->n < n;) {
         part *p = &q->parts[q->n++];
-        ponder_status st = read_part(p, json_array_get(list, q->n - 1), name, err);
+        ponder_status st = read_part(p, json_array_get(list, q->n - 1), name, dir, err);
         if (st != PONDER_OK) {
             questions_close(q);
             return st;

@@ -19,9 +19,9 @@ typedef struct question_mix {
 typedef struct questions questions;
 
 /* From a JSON list of {"task", "levels": "1-3", "weight"?, "zh"?} and {"file", "weight"?}; `name` is
- * for messages. A file's rows need "prompt" and "answer" or "gold"; "kind" and "puzzle" as in
+ * for messages, paths are relative to `dir`. A file's rows need "prompt" and "answer" or "gold"; "kind" and "puzzle" as in
  * `ponder verify`. */
-ponder_status questions_open(questions **out, const json_t *list, const char *name,
+ponder_status questions_open(questions **out, const json_t *list, const char *name, const char *dir,
                              enum task_split split, uint64_t seed, ponder_error *err);
 void questions_close(questions *q);
 
