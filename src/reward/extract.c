@@ -148,15 +148,17 @@ static bool after_phrase(str *out, str s)
     return out->n > 0;
 }
 
-/* A formula between delimiters that begins at `at`; its inside and where it ends. */
-static bool formula_at(str *inside, size_t *end, str s, size_t at)
+/* A formula between delimiters that begins at `at`; its inside and where it ends. `unclosed` keeps which
+ * delimiters have no end behind this place, so that they are looked for once. */
+static bool formula_at(str *inside, size_t *end, str s, size_t at, unsigned *unclosed)
 {
     static const char *const MARKS[][2] = {{"$$", "$$"}, {"$", "$"}, {"\\[", "\\]"}, {"\\(", "\\)"}};
     str rest = cut(s, at, s.n);
     for (size_t k = 0; k < COUNT_OF(MARKS); k++) {
         str open = str_of(MARKS[k][0]), close = str_of(MARKS[k][1]);
         if (!str_starts(rest, open)) continue;
-        size_t to = str_find(rest, close, open.n);
+        size_t to = *unclosed >> k & 1 ? SIZE_MAX : str_find(rest, close, open.n);
+        if (to == SIZE_MAX) *unclosed |= 1u << k;
         if (to == SIZE_MAX || to == open.n) return false;
         *inside = cut(rest, open.n, to);
         *end = at + to + close.n;
@@ -168,19 +170,18 @@ static bool formula_at(str *inside, size_t *end, str s, size_t at)
 static bool last_formula(str *out, size_t *end, str s)
 {
     bool found = false;
+    unsigned unclosed = 0;
     for (size_t i = 0; i < s.n; i++) {
         size_t to;
         str in;
         if (s.p[i] == '\\' && i + 1 < s.n && !strchr("[(", s.p[i + 1])) {
             i++;
-        } else if (strchr("$\\", s.p[i]) && formula_at(&in, &to, s, i)) {
+        } else if (strchr("$\\", s.p[i]) && formula_at(&in, &to, s, i, &unclosed)) {
             *out = in, *end = to;
             found = true;
             i = to - 1;
         } else if (s.p[i] == '$' && i + 1 < s.n && s.p[i + 1] == '$') {
             i++;
-        } else if (s.p[i] == '$' && str_find(s, STR("$"), i + 1) == SIZE_MAX) {
-            break;
         }
     }
     return found;
@@ -222,7 +223,8 @@ static bool lenient(str *out, str s)
     str rest, formula;
     size_t at_formula = 0, at_number = 0;
     if (after_phrase(&rest, s)) {
-        if (formula_at(&formula, &at_formula, rest, 0)) return *out = trim(formula), out->n > 0;
+        unsigned unclosed = 0;
+        if (formula_at(&formula, &at_formula, rest, 0, &unclosed)) return *out = trim(formula), out->n > 0;
         str line = cut(rest, 0, sentence(rest));
         if (last_formula(&formula, &at_formula, line) && at_formula == line.n)
             return *out = trim(formula), out->n > 0;
