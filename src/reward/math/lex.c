@@ -95,6 +95,16 @@ static bool look_at_commas(const lexer *x)
     return all && (spaced || x->level == 0);
 }
 
+static void open_level(lexer *x)
+{
+    if (++x->level <= MATH_DEPTH_MAX) x->grouped[x->level] = -1;
+}
+
+static void close_level(lexer *x)
+{
+    if (x->level > 0) x->level--;
+}
+
 static bool plain_commas(lexer *x)
 {
     if (x->level > MATH_DEPTH_MAX) return false;
@@ -430,8 +440,8 @@ static bool escape(lexer *x)
     char c = peek(x, 1);
     x->at += 2;
     switch (c) {
-    case '{': return x->level++, emit(x, TOK_SETOPEN) != NULL;
-    case '}': return x->level--, emit(x, TOK_SETCLOSE) != NULL;
+    case '{': return open_level(x), emit(x, TOK_SETOPEN) != NULL;
+    case '}': return close_level(x), emit(x, TOK_SETCLOSE) != NULL;
     case '%': return emit(x, '%') != NULL;
     case '$': return emit_text(x, TOK_CURRENCY, STR("$"));
     case '|': return emit(x, '|') != NULL;
@@ -465,8 +475,8 @@ static bool sign(lexer *x)
         return ok;
     }
     char c = *rest.p;
-    if (strchr("([{", c) && ++x->level <= MATH_DEPTH_MAX) x->grouped[x->level] = -1;
-    if (strchr(")]}", c) && x->level > 0) x->level--;
+    if (strchr("([{", c)) open_level(x);
+    if (strchr(")]}", c)) close_level(x);
     bool ok = emit(x, strchr("+-*/^_()[]{}|,;:!%'=<>&", c) ? c : TOK_BAD) != NULL;
     x->at++;
     return ok;
