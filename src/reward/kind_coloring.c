@@ -100,10 +100,11 @@ bool kind_coloring(const reward_question *q, str answer, const char **reason)
     struct graph g;
     int8_t color[NODES], known[NODES];
     if (q->puzzle && !read_graph(&g, q->puzzle)) return scan_no(reason, reward_bad_puzzle);
-    int said = read_colors(answer, color);
+    int said = read_colors(answer, color), want = q->puzzle ? 0 : read_colors(q->gold, known);
+    if (want < 0) return scan_no(reason, reward_bad_gold);
     if (said < 0) return scan_no(reason, "neither one colour a node nor \"none\"");
     if (!q->puzzle) {
-        bool same = read_colors(q->gold, known) == said && memcmp(color, known, NODES) == 0;
+        bool same = want == said && memcmp(color, known, NODES) == 0;
         *reason = same ? "the same colouring" : "not the known colouring";
         return same;
     }

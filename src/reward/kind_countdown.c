@@ -147,7 +147,7 @@ bool kind_countdown(const reward_question *q, str answer, const char **reason)
             return scan_no(reason, reward_bad_puzzle);
         qsort(given.used, given.n, sizeof *given.used, by_value);
     } else if (!read_answer(&given, q->gold, &target)) {
-        return scan_no(reason, "the known answer is not an expression");
+        return scan_no(reason, reward_bad_gold);
     }
     if (!read_answer(&got, answer, &value)) return scan_no(reason, got.reason);
     if (got.n != given.n || memcmp(got.used, given.used, got.n * sizeof *got.used) != 0)

@@ -188,8 +188,7 @@ bool kind_knights(const reward_question *q, str answer, const char **reason)
     struct people p = {0};
     struct roles r;
     if (!q->puzzle) {
-        if (!read_roles(&r, &p, true, q->gold))
-            return scan_no(reason, "the known answer names no roles");
+        if (!read_roles(&r, &p, true, q->gold)) return scan_no(reason, reward_bad_gold);
         bool same = same_roles(&p, r, answer);
         *reason = same ? "the same roles" : "not the known roles";
         return same;

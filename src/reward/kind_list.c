@@ -42,15 +42,23 @@ static int list_next(struct list *l, int64_t *v)
     return rest.p > l->s.p ? LIST_ITEM : NO_LIST;
 }
 
+static bool is_list(str text)
+{
+    struct list l;
+    int64_t v;
+    int next = list_begin(&l, text) ? LIST_ITEM : NO_LIST;
+    while (next == LIST_ITEM) next = list_next(&l, &v);
+    return next == LIST_END;
+}
+
 bool kind_list(const reward_question *q, str answer, const char **reason)
 {
     struct list a, b;
-    if (!list_begin(&a, q->gold)) return scan_no(reason, "the known answer is not a list");
+    if (!is_list(q->gold) || !list_begin(&a, q->gold)) return scan_no(reason, reward_bad_gold);
     if (!list_begin(&b, answer)) return scan_no(reason, "empty or too long");
     for (;;) {
         int64_t x = 0, y = 0;
         int known = list_next(&a, &x), got = list_next(&b, &y);
-        if (known == NO_LIST) return scan_no(reason, "the known answer is not a list");
         if (got == NO_LIST) return scan_no(reason, "not a list of integers");
         if (known != got) return scan_no(reason, "another length");
         if (known == LIST_END) break;
@@ -99,8 +107,7 @@ static bool truth(str text, bool *out)
 bool kind_boolean(const reward_question *q, str answer, const char **reason)
 {
     bool known, got;
-    if (!truth(q->gold, &known))
-        return scan_no(reason, "the known answer is neither true nor false");
+    if (!truth(q->gold, &known)) return scan_no(reason, reward_bad_gold);
     if (!truth(answer, &got)) return scan_no(reason, "not one word for true or false");
     if (known != got) return scan_no(reason, "the other truth value");
     *reason = "the same truth value";

@@ -109,15 +109,16 @@ bool kind_path(const reward_question *q, str answer, const char **reason)
     uint8_t moves[CELLS], known[CELLS];
     if (q->puzzle && !read_maze(&m, q->puzzle)) return scan_no(reason, reward_bad_puzzle);
     int n = read_moves(answer, moves);
+    int want = q->puzzle ? 0 : read_moves(q->gold, known);
+    if (want == NO_ANSWER) return scan_no(reason, reward_bad_gold);
     if (n == NO_ANSWER) return scan_no(reason, "not moves U D L R");
     if (!q->puzzle) {
-        int want = read_moves(q->gold, known);
         if (want != n || (n > 0 && memcmp(moves, known, (size_t)n) != 0))
             return scan_no(reason, "other moves than the known answer");
         *reason = "the same moves";
         return true;
     }
-    int want = least(&m);
+    want = least(&m);
     if (n == NO_PATH && want != NO_PATH) return scan_no(reason, "there is a way");
     if (n != NO_PATH && !walk_reaches(&m, moves, n, reason)) return false;
     if (n != want) return scan_no(reason, "there is a shorter way");

@@ -144,11 +144,10 @@ bool kind_sat(const reward_question *q, str answer, const char **reason)
     struct formula f;
     struct assignment a, known;
     if (q->puzzle && !read_formula(&f, q->puzzle)) return scan_no(reason, reward_bad_puzzle);
+    if (!q->puzzle && !read_assignment(&known, q->gold)) return scan_no(reason, reward_bad_gold);
     if (!read_assignment(&a, answer))
         return scan_no(reason, "neither one assignment nor \"unsat\"");
     if (!q->puzzle) {
-        if (!read_assignment(&known, q->gold))
-            return scan_no(reason, "the known answer is not an assignment");
         bool same = a.yes == known.yes && a.no == known.no;
         *reason = same ? "the same assignment" : "another assignment";
         return same;

@@ -53,7 +53,7 @@ bool kind_sudoku(const reward_question *q, str answer, const char **reason)
         side = rows;
     } else {
         size_t cells = read_digits(q->gold, known);
-        if (cells != 16 && cells != 81) return scan_no(reason, "the known answer is not a grid");
+        if (cells != 16 && cells != 81) return scan_no(reason, reward_bad_gold);
         side = cells == 16 ? 4 : 9;
     }
     if (n == 0) return scan_no(reason, "not a grid of digits");

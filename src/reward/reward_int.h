@@ -10,8 +10,10 @@ reward_kind_fn kind_math, kind_exact, kind_digits, kind_assignment;
 reward_kind_fn kind_countdown, kind_list, kind_boolean, kind_knights, kind_sudoku, kind_path, kind_sat;
 reward_kind_fn kind_coloring;
 
-/* The reason by which a kind says that the puzzle is malformed, whatever the answer. */
-extern const char reward_bad_puzzle[];
+/* The reasons by which the kinds of puzzles say, whatever the answer, that the question is malformed;
+ * check_puzzle asks for them. */
+extern const char reward_bad_puzzle[], reward_bad_gold[];
+reward_check_fn check_puzzle;
 reward_kind_fn kind_text, kind_integer, kind_choice, kind_regex, kind_json, kind_format,
     kind_language;
 reward_check_fn check_text, check_integer, check_choice, check_regex, check_json, check_format,

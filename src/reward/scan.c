@@ -3,6 +3,22 @@
 #include "reward/scan.h"
 
 const char reward_bad_puzzle[] = "the puzzle lacks what its kind needs";
+const char reward_bad_gold[] = "the known answer cannot be read";
+
+ponder_status check_puzzle(const reward_question *q, ponder_error *err)
+{
+    const char *reason = NULL;
+    reward_kind_find(q->kind)->equal(q, STR(""), &reason);
+    if (reason == reward_bad_puzzle)
+        return err_set(err, PONDER_EFORMAT,
+                       "kind %.*s: \"puzzle\" lacks what it needs; docs/tasks.md has the forms",
+                       STR_ARG(q->kind));
+    if (reason == reward_bad_gold)
+        return err_set(err, PONDER_EFORMAT,
+                       "kind %.*s: \"gold\" is no answer of this kind, and there is no \"puzzle\"",
+                       STR_ARG(q->kind));
+    return PONDER_OK;
+}
 
 static bool ends_with(const scan *s, const char *text)
 {

@@ -9,7 +9,7 @@
 
 static ponder_error err;
 
-/* Equal, or not, or a malformed puzzle. */
+/* Equal, or not, or a malformed question. */
 enum { NO, YES, BAD };
 
 static int judge(const char *kind, const char *puzzle, const char *gold, str answer)
@@ -101,7 +101,8 @@ static void list_kind(void **state)
     expect("list", NULL, "[]", "( )", YES);
     expect("list", NULL, "[]", "0", NO);
     expect("list", NULL, "0", "-0", NO);
-    expect("list", NULL, "none", "none", NO);
+    expect("list", NULL, "none", "none", BAD);
+    expect("list", NULL, "[1, 2", "[1, 2", BAD);
 }
 
 static void boolean_kind(void **state)
@@ -115,7 +116,7 @@ static void boolean_kind(void **state)
     expect_all("boolean", NULL, "true", RIGHT, WRONG);
     expect("boolean", NULL, "false", "F", YES);
     expect("boolean", NULL, "不成立", "false", YES);
-    expect("boolean", NULL, "maybe", "maybe", NO);
+    expect("boolean", NULL, "maybe", "maybe", BAD);
 }
 
 static void knights_kind(void **state)
@@ -153,7 +154,7 @@ static void knights_kind(void **state)
     expect("knights", TWO, NULL, "Knaves: none, x; knights: y", NO);
     expect("knights", NULL, "小明是骑士，小红是无赖", "小红: knave; 小明: knight", YES);
     expect("knights", NULL, "小明是骑士，小红是无赖", "小明是无赖，小红是骑士", NO);
-    expect("knights", NULL, "nothing", "nothing", NO);
+    expect("knights", NULL, "nothing", "nothing", BAD);
 
     static const char *const MALFORMED[] = {
         "{}", "{\"names\":[\"x\"],\"statements\":[]}",
@@ -337,7 +338,7 @@ static void huge_answers_end_soon(void **state)
             for (int n = 100; n <= 1000000; n *= 100, judged++) {
                 repeat(&b, PIECES[i], n, "");
                 assert_int_equal(judge(KINDS[k].kind, KINDS[k].puzzle, "1", buf_str(&b)), NO);
-                assert_int_equal(judge(KINDS[k].kind, NULL, "1", (str){b.p, b.n}), NO);
+                assert_int_not_equal(judge(KINDS[k].kind, NULL, "1", buf_str(&b)), YES);
             }
     assert_true((double)(clock_ns() - start) / judged < 50e6);
     buf_free(&b);
