@@ -67,59 +67,69 @@ static int learn_name(scan *s, struct people *p)
     return (int)p->n++;
 }
 
-/* Reads "name [name...] role ..." or "role name [name...] ..."; every name at most once. With
- * `learn` the names are taken from the text. */
-static bool read_roles(struct roles *r, struct people *p, bool learn, str text)
+/* An answer being read: "name [name...] role ..." or "role name [name...] ...", whichever comes
+ * first. */
+struct reading {
+    struct roles roles;
+    enum { AT_START, NAME_FIRST, ROLE_FIRST } order;
+    uint32_t waiting; /* names that wait for their role */
+    int role;         /* the role that waits for names, 0 or 1; -1: none */
+    bool used;        /* it has been given to one */
+};
+
+static void give(struct reading *r, uint32_t people, int role)
 {
+    r->roles.known |= people;
+    if (role == 0) r->roles.knight |= people;
+}
+
+static bool read_role(struct reading *r, int role)
+{
+    if (r->order == AT_START) r->order = ROLE_FIRST;
+    if (r->order == ROLE_FIRST) {
+        bool before_used = r->role < 0 || r->used;
+        r->role = role, r->used = false;
+        return before_used;
+    }
+    bool named = r->waiting;
+    give(r, r->waiting, role);
+    r->waiting = 0;
+    return named;
+}
+
+static bool read_name(struct reading *r, int person)
+{
+    uint32_t bit = 1u << person;
+    if (r->order == AT_START) r->order = NAME_FIRST;
+    if ((r->roles.known | r->waiting) & bit) return false;
+    if (r->order == NAME_FIRST) return r->waiting |= bit, true;
+    r->used = true;
+    give(r, bit, r->role);
+    return r->role >= 0;
+}
+
+/* Reads every name at most once with a role. With `learn` the names are taken from the text. */
+static bool read_roles(struct roles *out, struct people *p, bool learn, str text)
+{
+    struct reading r = {.role = -1};
     scan s;
-    *r = (struct roles){0, 0};
-    uint32_t waiting = 0;
-    int role = -1;
-    bool role_first = false, heard = true;
+    *out = (struct roles){0, 0};
     if (!scan_begin(&s, text)) return false;
-    for (bool first = true;;) {
-        scan_separators(&s);
-        if (s.p == s.end) return r->known && waiting == 0 && heard;
-        int name = take_name(&s, p);
-        if (name < 0) {
-            int word = scan_any(&s, ROLES);
-            if (word >= 0) {
-                if (first) role_first = true;
-                first = false;
-                role = word % 2;
-                if (role_first) {
-                    if (!heard) return false;
-                    heard = false;
-                    continue;
-                }
-                if (!waiting) return false;
-                r->known |= waiting;
-                if (role == 0) r->knight |= waiting;
-                waiting = 0;
+    while (scan_separators(&s), s.p < s.end) {
+        bool capital = *s.p >= 'A' && *s.p <= 'Z'; /* a name not heard before, not the article */
+        int name = take_name(&s, p), role = name < 0 ? scan_any(&s, ROLES) % 2 : -1;
+        if (name < 0 && role < 0) {
+            if (r.role >= 0 && !r.used && scan_any(&s, NOBODY) >= 0) {
+                r.role = -1;
                 continue;
             }
-            if (role_first && !heard && scan_any(&s, NOBODY) >= 0) {
-                heard = true;
-                role = -1;
-                continue;
-            }
-            bool capital =
-                *s.p >= 'A' && *s.p <= 'Z'; /* a name not heard before, not the article */
             if (!(learn && capital) && scan_any(&s, FILLERS) >= 0) continue;
             if (!learn || (name = learn_name(&s, p)) < 0) return false;
         }
-        first = false;
-        uint32_t bit = 1u << name;
-        if ((r->known | waiting) & bit) return false;
-        if (!role_first) {
-            waiting |= bit;
-            continue;
-        }
-        if (role < 0) return false;
-        heard = true;
-        r->known |= bit;
-        if (role == 0) r->knight |= bit;
+        if (role >= 0 ? !read_role(&r, role) : !read_name(&r, name)) return false;
     }
+    *out = r.roles;
+    return r.roles.known && !r.waiting && (r.role < 0 || r.used);
 }
 
 static bool read_people(struct people *p, const json_t *names)

@@ -190,28 +190,28 @@ static void work_out(task_tale *t, struct found *k, int i)
     buf_add_char(t->out, '\n');
 }
 
-/* From the formula down, and no further than needed: a side that decides ends it. */
+static bool find(task_tale *t, struct found *k, struct operand o);
+
+/* From the formula down, and no further than needed: a left side that decides ends it. */
 static void ask_for(task_tale *t, struct found *k, int i)
 {
     const struct part *p = &k->f->part[i];
     name_part(k->f, i, t->out);
     buf_add_char(t->out, '\n');
-    for (int s = 0; s < 2; s++) {
-        if (p->side[s].of >= VARIABLES) ask_for(t, k, p->side[s].of - VARIABLES);
-        bool v = look(k, p->side[s]);
-        bool decided = s == 0 && join(p->op, v, false) == join(p->op, v, true);
-        if (s == 0 && !decided) continue;
-        bool result = join(p->op, s ? look(k, p->side[0]) : v, v);
-        buf_add_char(t->out, (char)('a' + i)), buf_add_char(t->out, '=');
-        put_truth(t->out, s ? look(k, p->side[0]) : v), task_text(t->out, SIGN[p->op]);
-        if (s) put_truth(t->out, v);
-        else buf_add_char(t->out, '?');
-        buf_add_char(t->out, '=');
-        k->value[VARIABLES + i] = task_work(t, result, 0, 1);
-        put_truth(t->out, k->value[VARIABLES + i]);
-        buf_add_char(t->out, '\n');
-        return;
-    }
+    bool a = find(t, k, p->side[0]), decided = join(p->op, a, false) == join(p->op, a, true);
+    bool b = !decided && find(t, k, p->side[1]);
+    k->value[VARIABLES + i] = task_work(t, join(p->op, a, b), 0, 1);
+    buf_add_char(t->out, (char)('a' + i)), buf_add_char(t->out, '=');
+    put_truth(t->out, a), task_text(t->out, SIGN[p->op]);
+    buf_add_char(t->out, decided ? '?' : b ? 'T' : 'F'), buf_add_char(t->out, '=');
+    put_truth(t->out, k->value[VARIABLES + i]);
+    buf_add_char(t->out, '\n');
+}
+
+static bool find(task_tale *t, struct found *k, struct operand o)
+{
+    if (o.of >= VARIABLES) ask_for(t, k, o.of - VARIABLES);
+    return look(k, o);
 }
 
 static void trace(const void *state, task_tale *t)
