@@ -31,6 +31,8 @@ void kern_init(kern *k, unsigned cpu_mask)
         kern_init_limits_bf16(k);
     }
 #endif
+    k->mm_e4m3 = k->mm[NUM_BF16];
+    k->mm_e4m3.act = KERN_ACT_E4M3;
 }
 
 int kern_slot(num_type t)
@@ -49,6 +51,7 @@ size_t kern_act_bytes(enum kern_act act, size_t M, size_t K)
 {
     switch (act) {
     case KERN_ACT_F32: return M * K * sizeof(float);
+    case KERN_ACT_E4M3:
     case KERN_ACT_BF16: return M * size_round_up(K, 2) * sizeof(uint16_t);
     case KERN_ACT_Q8: return M * (K / 32) * sizeof(kern_q8);
     case KERN_ACT_Q8K: return M * (K / NUM_QK) * sizeof(kern_q8k);

@@ -31,9 +31,10 @@ enum kern_act {
     KERN_ACT_F32,  /* float [M][K] */
     KERN_ACT_BF16, /* uint16_t [M][K rounded up to 2], nearest even, zero padded */
     KERN_ACT_Q8,   /* kern_q8  [K / 32][M]: the blocks of one column range of all rows are neighbours */
-    KERN_ACT_Q8K   /* kern_q8k [K / 256][M] */
+    KERN_ACT_Q8K,  /* kern_q8k [K / 256][M] */
+    KERN_ACT_E4M3  /* as BF16, but each 128 columns rounded to E4M3 times a power of two (training in FP8) */
 };
-enum { KERN_ACTS = 4 };
+enum { KERN_ACTS = 5 };
 
 typedef struct kern_q8 {
     int8_t q[32];  /* x ~ d * q, d = max|x| / 127 */
@@ -144,11 +145,12 @@ int kern_slot(num_type t);
 typedef struct kern {
     unsigned cpu; /* the features in use */
     kern_mm mm[KERN_TYPES]; /* by kern_slot(type) */
+    kern_mm mm_e4m3; /* BF16 weights that were rounded to E4M3, with activations of that form */
     /* Row m (of M) of an activation from K floats. */
     void (*act[KERN_ACTS])(void *dst, size_t m, size_t M, const float *x, size_t K);
     /* Rows [t, t + n) of T rows, n <= KERN_ROWS and t even, into panels of the
      * transposed matrix: lane r of panel p is column KERN_ROWS * p + r of the rows. For the forms
-     * F32 and BF16. */
+     * F32, BF16 and E4M3. */
     void (*lanes[KERN_ACTS])(void *panels, size_t t, size_t T, const float *x, size_t ldx, size_t n,
                              size_t K);
     kern_attn attn[KERN_KVS];
@@ -165,6 +167,9 @@ typedef struct kern {
     double (*sum_exp)(const float *x, size_t n, float max);
     /* y = exp(x) for x <= 0 (to 2 ulp); y may be x. */
     void (*exp)(float *y, const float *x, size_t n);
+    float (*max_abs)(const float *x, size_t n);
+    /* To the nearest E4M3 number times 2^e, ties to even, e the least with top <= 448 * 2^e; all |x| <= top. */
+    void (*round_e4m3)(float *y, const float *x, size_t n, float top);
     /* y = softmax(a * x), y may be x; and its gradient: dx = a * y * (dx - sum(dx * y)). */
     void (*softmax)(float *y, float a, const float *x, size_t n);
     void (*softmax_back)(float *dx, float a, const float *y, size_t n);

@@ -10,6 +10,8 @@
 
 /* Each overlays its family's entries; the reference goes first and fills everything. */
 void kern_init_mm_ref(kern *k);
+float kern_max_abs_ref(const float *x, size_t n);
+void kern_round_e4m3_ref(float *y, const float *x, size_t n, float top);
 void kern_init_vec_ref(kern *k);
 void kern_init_attn_ref(kern *k);
 void kern_init_limits_ref(kern *k);

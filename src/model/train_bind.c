@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "model/train_int.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 enum { ALIGN = 64, PACK_ROWS = 128 };
@@ -32,6 +33,13 @@ static const struct {
 static ops_weight *weight_at(struct model_layer *l, size_t field)
 {
     return (ops_weight *)(void *)((uint8_t *)l + field);
+}
+
+/* A linear layer's matrix in FP8. The absorbed projections of heads belong to attention. */
+static bool is_e4m3(const model_trainable *t, const model_tensor *tensor)
+{
+    bool linear = tensor->role == MODEL_MATRIX && tensor->field != W(k_b) && tensor->field != W(v_b);
+    return t->o.precision == MODEL_FP8 && linear;
 }
 
 static num_type type_of(const model_trainable *t, enum model_tensor_role role)
@@ -68,7 +76,7 @@ static void add_pack(model_trainable *t, const float *rows, ops_weight *w)
     *p = (struct model_pack){.rows = rows, .w = w, .first_block = t->pack_blocks,
                              .blocks = size_ceil_div(w->N, PACK_ROWS)};
     t->pack_blocks += p->blocks * w->experts;
-    size_t floats = PACK_ROWS * w->K * sizeof(float);
+    size_t floats = PACK_ROWS * w->K * sizeof(float); /* rounded rows, and a file's */
     t->pack_room = size_max(t->pack_room, size_round_up(floats + floats / 2 + 256, 4096));
 }
 
@@ -89,6 +97,7 @@ static ponder_status bind_params(model_trainable *t, ponder_error *err)
         }
         ops_weight *w = slot;
         TRY(place(t, w, type_of(t, p->tensor.role), p->rows, p->columns, p->experts, err));
+        if (is_e4m3(t, &p->tensor)) w->mm = &t->m.kern.mm_e4m3;
         w->grad = t->gradients ? t->gradients + p->at : NULL;
         add_pack(t, t->masters ? t->masters + p->at : NULL, w);
     }
@@ -111,7 +120,10 @@ static ponder_status bind_group(model_trainable *t, int layer, size_t g, ponder_
         if (!first) first = w;
         N += w->N;
     }
-    return first ? place(t, back, first->type, first->K, N, first->experts, err) : PONDER_OK;
+    if (!first) return PONDER_OK;
+    TRY(place(t, back, first->type, first->K, N, first->experts, err));
+    back->mm = first->mm;
+    return PONDER_OK;
 }
 
 ponder_status model_train_bind(model_trainable *t, ponder_error *err)
@@ -156,9 +168,23 @@ ponder_status model_train_params(const model_config *c, model_param **out, size_
 static const void *file_rows(const model_trainable *t, const ops_weight *w, const float *rows, size_t n,
                              uint8_t *room)
 {
+    room += PACK_ROWS * w->K * sizeof(float);
     if (w->type == NUM_F32) return rows;
     for (size_t r = 0; r < n; r++)
         t->m.kern.act[KERN_ACT_BF16](room + r * w->K * sizeof(uint16_t), 0, 1, rows + r * w->K, w->K);
+    return room;
+}
+
+/* Blocks of 128 x 128 to E4M3, each in its own scale. */
+static const float *rounded(const model_trainable *t, const float *rows, size_t n, size_t K, float *room)
+{
+    const kern *k = &t->m.kern;
+    for (size_t at = 0; at < K; at += PACK_ROWS) {
+        size_t have = size_min(PACK_ROWS, K - at);
+        float top = 0;
+        for (size_t r = 0; r < n; r++) top = fmaxf(top, k->max_abs(rows + r * K + at, have));
+        for (size_t r = 0; r < n; r++) k->round_e4m3(room + r * K + at, rows + r * K + at, have, top);
+    }
     return room;
 }
 
@@ -177,6 +203,8 @@ static void pack_blocks(void *arg, size_t begin, size_t end, int worker)
         size_t local = b - p->first_block, e = local / p->blocks, row = local % p->blocks * PACK_ROWS;
         size_t n = size_min(PACK_ROWS, p->w->N - row);
         const float *rows = p->rows + (e * p->w->N + row) * p->w->K;
+        if (p->w->mm->act == KERN_ACT_E4M3)
+            rows = rounded(t, rows, n, p->w->K, (float *)(void *)room);
         ops_weight_pack(p->w, e, row, n, file_rows(t, p->w, rows, n, room), NULL);
         if (p->back) ops_weight_pack_back(p->back, &t->m.kern, e, p->at + row, n, rows);
     }

@@ -45,7 +45,7 @@ void ops_weight_pack_back(ops_weight *w, const kern *k, size_t e, size_t row0, s
                           const float *rows)
 {
     for (size_t r = 0; r < n; r += KERN_ROWS)
-        k->lanes[w->mm->act](panel_of(w, e, 0), row0 + r, w->K, rows + r * w->N, w->N,
+        k->lanes[w->type == NUM_F32 ? KERN_ACT_F32 : KERN_ACT_BF16](panel_of(w, e, 0), row0 + r, w->K, rows + r * w->N, w->N,
                              size_min(KERN_ROWS, n - r), w->N);
 }
 

@@ -26,6 +26,7 @@ static void act_floats(float *out, enum kern_act act, const void *x, size_t m, s
         const kern_q8k *q8k = x;
         switch (act) {
         case KERN_ACT_F32: out[i] = ((const float *)x)[m * K + k]; break;
+        case KERN_ACT_E4M3:
         case KERN_ACT_BF16:
             out[i] = num_bf16_to_f32(((const uint16_t *)x)[m * size_round_up(K, 2) + k]);
             break;
@@ -98,12 +99,44 @@ static void lanes_bf16(void *panels, size_t t, size_t T, const float *x, size_t 
                     r < n && k + i < K ? num_f32_to_bf16(x[r * ldx + k + i]) : 0;
 }
 
+/* Columns in tiles of 128, each in its own scale. */
+static void round_row(float *y, const float *x, size_t n)
+{
+    for (size_t i = 0; i < n; i += 128) {
+        size_t have = size_min(128, n - i);
+        kern_round_e4m3_ref(y + i, x + i, have, kern_max_abs_ref(x + i, have));
+    }
+}
+
+static void lanes_e4m3(void *panels, size_t t, size_t T, const float *x, size_t ldx, size_t n, size_t K)
+{
+    float tile[KERN_ROWS * 128];
+    size_t panel = (T + 1) / 2 * 2 * KERN_ROWS;
+    for (size_t k = 0; k < K; k += 128) {
+        size_t have = size_min(128, K - k);
+        for (size_t r = 0; r < n; r++) round_row(tile + r * 128, x + r * ldx + k, have);
+        lanes_bf16((uint16_t *)panels + k / KERN_ROWS * panel, t, T, tile, 128, n, have);
+    }
+}
+
 static void act_bf16(void *dst, size_t m, size_t M, const float *x, size_t K)
 {
     (void)M;
     uint16_t *d = (uint16_t *)dst + m * size_round_up(K, 2);
     for (size_t k = 0; k < K; k++) d[k] = num_f32_to_bf16(x[k]);
     if (K % 2) d[K] = 0;
+}
+
+static void act_e4m3(void *dst, size_t m, size_t M, const float *x, size_t K)
+{
+    float tile[128];
+    (void)M;
+    uint16_t *d = (uint16_t *)dst + m * size_round_up(K, 2);
+    for (size_t k = 0; k < K; k += 128) {
+        size_t have = size_min(128, K - k);
+        round_row(tile, x + k, have);
+        act_bf16(d + k, 0, 1, tile, have);
+    }
 }
 
 /* q = nearest even of x / d with d = max|x| / 127; all zero when the block is. */
@@ -168,6 +201,8 @@ void kern_init_mm_ref(kern *k)
     k->mm[kern_slot(NUM_##name)] = (kern_mm){.act = KERN_ACT_##a, .block = (c),                    \
         .block_bytes = KERN_ROWS * BLOCK_BYTES(NUM_##name, (c)), .mul = mul_##name};
     TYPES(ENTRY)
+    k->lanes[KERN_ACT_E4M3] = lanes_e4m3;
+    k->act[KERN_ACT_E4M3] = act_e4m3;
     k->lanes[KERN_ACT_F32] = lanes_f32;
     k->lanes[KERN_ACT_BF16] = lanes_bf16;
     k->act[KERN_ACT_F32] = act_f32;

@@ -32,6 +32,22 @@ static void scale(float *y, float a, size_t n)
     for (size_t i = 0; i < n; i++) y[i] *= a;
 }
 
+float kern_max_abs_ref(const float *x, size_t n)
+{
+    float m = 0;
+    for (size_t i = 0; i < n; i++) m = fmaxf(m, fabsf(x[i]));
+    return m;
+}
+
+void kern_round_e4m3_ref(float *y, const float *x, size_t n, float top)
+{
+    int e;
+    float f = frexpf(top, &e); /* top = f * 2^e, 1/2 <= f < 1; 448 = 0.875 * 2^9 */
+    e -= f > 0.875f ? 8 : 9;
+    for (size_t i = 0; i < n; i++) /* what is too small for the way of the kernels counts as zero */
+        y[i] = top < 0x1p-90f ? 0 * x[i] : ldexpf(num_e4m3_to_f32(num_f32_to_e4m3(ldexpf(x[i], -e))), e);
+}
+
 static float max(const float *x, size_t n)
 {
     float m = x[0];
@@ -130,6 +146,8 @@ void kern_init_vec_ref(kern *k)
     k->max = max;
     k->sum_exp = sum_exp;
     k->exp = vec_exp;
+    k->max_abs = kern_max_abs_ref;
+    k->round_e4m3 = kern_round_e4m3_ref;
     k->dot = dot;
     k->softmax = softmax;
     k->softmax_back = softmax_back;

@@ -39,6 +39,15 @@ static inline vf vf_div(vf a, vf b) { return _mm256_div_ps(a, b); }
 static inline vf vf_fma(vf a, vf b, vf c) { return _mm256_fmadd_ps(a, b, c); }
 static inline vf vf_fnma(vf a, vf b, vf c) { return _mm256_fnmadd_ps(a, b, c); }
 static inline vf vf_abs(vf a) { return _mm256_andnot_ps(_mm256_set1_ps(-0.0f), a); }
+static inline vf vf_power(vf a)
+{
+    return _mm256_and_ps(a, _mm256_castsi256_ps(_mm256_set1_epi32(0x7F800000)));
+}
+static inline vf vf_pair(vf low, vf high)
+{
+    __m256i l = _mm256_srli_epi32(_mm256_castps_si256(low), 16), h = _mm256_castps_si256(high);
+    return _mm256_castsi256_ps(_mm256_or_si256(l, _mm256_and_si256(h, _mm256_set1_epi32((int)0xFFFF0000))));
+}
 static inline vf vf_max(vf a, vf b) { return _mm256_max_ps(a, b); }
 static inline vf vf_keep(vf v, size_t n, vf rest)
 {

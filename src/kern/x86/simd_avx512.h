@@ -33,6 +33,16 @@ static inline vf vf_div(vf a, vf b) { return _mm512_div_ps(a, b); }
 static inline vf vf_fma(vf a, vf b, vf c) { return _mm512_fmadd_ps(a, b, c); }
 static inline vf vf_fnma(vf a, vf b, vf c) { return _mm512_fnmadd_ps(a, b, c); } /* c - a * b */
 static inline vf vf_abs(vf a) { return _mm512_abs_ps(a); }
+/* The power of two at or below |a|; and the upper halves of two floats side by side. */
+static inline vf vf_power(vf a)
+{
+    return _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(a), _mm512_set1_epi32(0x7F800000)));
+}
+static inline vf vf_pair(vf low, vf high)
+{
+    __m512i l = _mm512_srli_epi32(_mm512_castps_si512(low), 16), h = _mm512_castps_si512(high);
+    return _mm512_castsi512_ps(_mm512_or_si512(l, _mm512_and_si512(h, _mm512_set1_epi32((int)0xFFFF0000))));
+}
 /* b where either is NaN. */
 static inline vf vf_max(vf a, vf b) { return _mm512_max_ps(a, b); }
 /* The first n lanes of v, the others from `rest`. */

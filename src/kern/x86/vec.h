@@ -80,6 +80,75 @@ static void vec_exp(float *y, const float *x, size_t n)
         vf_store_n(y + i, vf_exp(vf_load_n(x + i, n - i, vf_set1(0))), n - i);
 }
 
+static float max_abs(const float *x, size_t n)
+{
+    vf top = vf_set1(0);
+    for (size_t i = 0; i < n; i += W) top = vf_max(vf_abs(vf_load_n(x + i, n - i, vf_set1(0))), top);
+    return vf_top(top);
+}
+
+/* Adding and subtracting 1.5 * 2^23 units in the last place rounds; the unit is an eighth of the number's
+ * power of two, or of the smallest normal number's. */
+static void round_e4m3(float *y, const float *x, size_t n, float top)
+{
+    float power, nearest = 0;
+    if (top >= 0x1p-90f) {
+        uint32_t bits;
+        memcpy(&bits, &top, sizeof bits);
+        bits &= 0x7F800000;
+        memcpy(&power, &bits, sizeof power);
+        nearest = top > 1.75f * power ? power * 0x1p-13f : power * 0x1p-14f; /* 2^(e - 6) */
+    }
+    vf least = vf_set1(nearest), zero = vf_set1(0);
+    for (size_t i = 0; i < n; i += W) {
+        vf v = nearest == 0 ? vf_mul(vf_load_n(x + i, n - i, zero), zero) : vf_load_n(x + i, n - i, zero);
+        vf big = vf_mul(vf_max(vf_power(v), least), vf_set1(0x1.8p20f));
+        vf_store_n(y + i, vf_sub(vf_add(v, big), big), n - i);
+    }
+}
+
+enum { TILE = 128 };
+
+static void act_e4m3(void *dst, size_t m, size_t M, const float *x, size_t K)
+{
+    (void)M;
+    float tile[TILE];
+    uint16_t *d = (uint16_t *)dst + m * size_round_up(K, 2);
+    for (size_t k = 0; k < K; k += TILE) {
+        size_t n = size_min(TILE, K - k);
+        for (size_t i = n; i < TILE; i++) tile[i] = 0;
+        round_e4m3(tile, x + k, n, max_abs(x + k, n));
+        if (n == TILE) {
+            for (size_t i = 0; i < TILE; i += W) vf_to_bf16(d + k + i, vf_load(tile + i));
+        } else {
+            for (size_t i = 0; i < size_round_up(n, 2); i++) d[k + i] = num_f32_to_bf16(tile[i]);
+        }
+    }
+}
+
+static void lanes_e4m3(void *panels, size_t t, size_t T, const float *x, size_t ldx, size_t n, size_t K)
+{
+    float tile[2][TILE];
+    size_t panel = (T + 1) / 2 * KERN_ROWS;
+    float *to = (float *)panels + t / 2 * KERN_ROWS;
+    for (size_t k = 0; k < K; k += TILE) {
+        size_t have = size_min(TILE, K - k);
+        for (size_t r = 0; r < n; r += 2) {
+            memset(tile, 0, sizeof tile);
+            for (size_t i = 0; i < 2 && r + i < n; i++) {
+                const float *row = x + (r + i) * ldx + k;
+                round_e4m3(tile[i], row, have, max_abs(row, have));
+            }
+            for (size_t i = 0; i < have; i += W)
+                vf_store(to + (k + i) / KERN_ROWS * panel + r / 2 * KERN_ROWS + i % KERN_ROWS,
+                         vf_pair(vf_load(tile[0] + i), vf_load(tile[1] + i)));
+        }
+        if (have % KERN_ROWS && have % KERN_ROWS <= KERN_ROWS - W) /* lanes past the last column */
+            for (size_t r = 0; r < n; r += 2)
+                vf_store(to + (k + have) / KERN_ROWS * panel + r / 2 * KERN_ROWS + KERN_ROWS - W, vf_set1(0));
+    }
+}
+
 static double dot(const float *x, const float *y, size_t n)
 {
     vd sum = vd_zero();
@@ -188,6 +257,10 @@ static void overlay(kern *k)
     k->max = max;
     k->sum_exp = sum_exp;
     k->exp = vec_exp;
+    k->max_abs = max_abs;
+    k->round_e4m3 = round_e4m3;
+    k->act[KERN_ACT_E4M3] = act_e4m3;
+    k->lanes[KERN_ACT_E4M3] = lanes_e4m3;
     k->dot = dot;
     k->softmax = softmax;
     k->softmax_back = softmax_back;
