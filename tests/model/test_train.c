@@ -1,0 +1,230 @@
+/* Training: the same log-probabilities as generation, the same gradients however the work is cut, and
+ * that it learns.
+ * SPDX-License-Identifier: MIT */
+#include "tests/model/train_tiny.h"
+
+#include "engine/engine.h"
+
+static const model_config *const CONFIGS[] = {&LLAMA, &QWEN, &V2, &V3};
+
+/* ---- generation and training agree ---------------------------------------------------------------- */
+
+enum { REQUESTS = 3, NEW = 24 };
+
+typedef struct said {
+    int32_t ids[LONGEST];
+    float logprob[LONGEST]; /* of ids[i + 1] */
+    size_t prompt, n;
+} said;
+
+static void hear(void *user, const engine_event *ev)
+{
+    said *s = user;
+    if (ev->kind != ENGINE_TOKEN) return;
+    s->logprob[s->n - 1] = ev->logprob;
+    s->ids[s->n++] = ev->id;
+}
+
+static void generate(const run *r, said *said_, size_t n)
+{
+    ponder_error err = {0};
+    engine *e;
+    engine_options o = {.kv = model_trainable_kv(r->t), .context = 64, .kv_bytes = 8 << 20, .pool = r->pool,
+                        .max_batch_tokens = 11};
+    check_ok(engine_open(&e, model_trainable_model(r->t), NULL, &o, &err));
+    for (size_t i = 0; i < n; i++) {
+        said *s = &said_[i];
+        *s = (said){.prompt = 3 + 9 * i, .n = 3 + 9 * i};
+        for (size_t j = 0; j < s->n; j++) s->ids[j] = (int32_t)rng_below(VOCAB, 8, i, j, RNG_TEST);
+        engine_request q = {.prompt = s->ids, .n_prompt = s->n, .max_tokens = NEW - i, .event = hear, .user = s,
+                            .sampling = {.temperature = 1, .top_p = 1, .repetition = 1, .seed = i}};
+        check_ok(engine_submit(e, &q, NULL, &err));
+    }
+    while (engine_busy(e)) check_ok(engine_step(e, &err));
+    engine_close(e);
+}
+
+static void compare_bits(const char *what, const said *s, const float *logprob)
+{
+    assert_true(s->n == s->prompt + NEW - (s->prompt - 3) / 9);
+    for (size_t i = s->prompt - 1; i + 1 < s->n; i++)
+        if (memcmp(&logprob[i], &s->logprob[i], sizeof *logprob))
+            fail_msg("%s, token %zu: generated with %.9g, trained with %.9g", what, i, (double)s->logprob[i],
+                     (double)logprob[i]);
+}
+
+static void agrees(const model_config *c, enum model_precision precision)
+{
+    static said s[REQUESTS];
+    float logprob[REQUESTS][LONGEST];
+    model_train_sequence seq[REQUESTS];
+    ponder_error err = {0};
+    run a, b;
+    char what[128];
+    snprintf(what, sizeof what, "%s, precision %d", c->name, (int)precision);
+    run_open(&a, c, (model_train_options){.precision = precision}, 2);
+    run_open(&b, c, (model_train_options){.precision = precision, .recompute = true}, 3);
+    generate(&a, s, REQUESTS);
+    for (size_t i = 0; i < REQUESTS; i++) seq[i] = (model_train_sequence){s[i].ids, s[i].n, logprob[i], NULL};
+    check_ok(model_train_batch(a.t, seq, REQUESTS, NULL, NULL, &err)); /* all together, without a tape */
+    for (size_t i = 0; i < REQUESTS; i++) compare_bits(what, &s[i], logprob[i]);
+    static batch any;
+    make_batch(&any);
+    model_train_loss loss = {.slope = cross_entropy, .user = &any};
+    for (size_t i = 0; i < REQUESTS; i++) { /* each alone, with one */
+        check_ok(model_train_batch(b.t, &seq[i], 1, &loss, NULL, &err));
+        compare_bits(what, &s[i], logprob[i]);
+    }
+    run_close(&a);
+    run_close(&b);
+}
+
+static void same_logprobs(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(CONFIGS); i++) {
+        agrees(CONFIGS[i], MODEL_F32);
+        agrees(CONFIGS[i], MODEL_BF16);
+        agrees(CONFIGS[i], MODEL_FP8);
+    }
+}
+
+/* ---- the same gradients ----------------------------------------------------------------------------- */
+
+static void same_gradients(void **state)
+{
+    (void)state;
+    static batch b;
+    make_batch(&b);
+    for (size_t i = 0; i < COUNT_OF(CONFIGS); i++) {
+        model_train_options o = plain(CONFIGS[i]);
+        o.precision = (enum model_precision)(i % 3);
+        run r, other;
+        run_open(&r, CONFIGS[i], o, 1);
+        run_batch(&r, &b);
+        for (int threads = 2; threads <= 4; threads++) {
+            o.recompute = threads % 2;
+            run_open(&other, CONFIGS[i], o, threads);
+            for (int again = 0; again < 2; again++) {
+                model_trainable_zero(other.t);
+                run_batch(&other, &b);
+                assert_memory_equal(r.gradients, other.gradients, r.n * sizeof(float));
+            }
+            run_close(&other);
+        }
+        run_close(&r);
+    }
+}
+
+/* Sequence by sequence against all at once: equal but for rounding. */
+static void accumulated(void **state)
+{
+    (void)state;
+    static batch b;
+    make_batch(&b);
+    for (size_t i = 0; i < COUNT_OF(CONFIGS); i++) {
+        ponder_error err = {0};
+        run whole, parts;
+        run_open(&whole, CONFIGS[i], plain(CONFIGS[i]), 2);
+        run_open(&parts, CONFIGS[i], plain(CONFIGS[i]), 2);
+        run_batch(&whole, &b);
+        for (size_t s = 0; s < SEQUENCES; s++) {
+            batch one = b;
+            memcpy(one.weight[0], b.weight[s], sizeof one.weight[0]);
+            model_train_loss loss = {.slope = cross_entropy, .user = &one};
+            check_ok(model_train_batch(parts.t, &b.seq[s], 1, &loss, NULL, &err));
+        }
+        double off = 0, all = 0;
+        for (size_t j = 0; j < whole.n; j++) {
+            double d = (double)whole.gradients[j] - (double)parts.gradients[j];
+            off += d * d;
+            all += (double)whole.gradients[j] * (double)whole.gradients[j];
+        }
+        assert_true(all > 0 && off < 1e-12 * all);
+        run_close(&whole);
+        run_close(&parts);
+    }
+}
+
+/* ---- it learns ---------------------------------------------------------------------------------------- */
+
+enum { MODULUS = 7, STEPS = 200, TASKS = MODULUS *MODULUS /* all there are */ };
+
+static void adam(run *r, float *m, float *v, int step)
+{
+    double a = 1 - pow(0.9, step), b = 1 - pow(0.98, step), rate = 1e-2 * (1 - (double)step / (STEPS + 1));
+    for (size_t i = 0; i < r->n; i++) {
+        float g = r->gradients[i];
+        m[i] += 0.1f * (g - m[i]);
+        v[i] += 0.02f * (g * g - v[i]);
+        r->masters[i] -= (float)(rate * (double)m[i] / a / (sqrt((double)v[i] / b) + 1e-8));
+    }
+    model_trainable_refresh(r->t);
+    model_trainable_zero(r->t);
+}
+
+/* "a b c": only c is asked for. */
+static float last_token(void *user, size_t s, size_t i, float logprob)
+{
+    (void)user, (void)s, (void)logprob;
+    return i == 1 ? -1.0f / TASKS : 0;
+}
+
+/* Trains a + b modulo MODULUS; returns the mean loss of the last steps. */
+static double learn(const model_config *c, enum model_precision precision)
+{
+    ponder_error err = {0};
+    run r;
+    model_train_options o = plain(c);
+    o.precision = precision;
+    o.balance_loss *= 1e-3f;
+    run_open(&r, c, o, 2);
+    size_t n;
+    const model_param *p = model_trainable_params(r.t, &n);
+    for (size_t i = 0; i < n; i++) /* learning begins from smaller weights */
+        for (size_t j = 0; p[i].tensor.n_dims > 1 && j < p[i].n; j++) r.masters[p[i].at + j] *= 0.5f;
+    model_trainable_refresh(r.t);
+    float *m = calloc(r.n, sizeof *m), *v = calloc(r.n, sizeof *v), logprob[TASKS][2];
+    assert_true(m && v);
+    int32_t ids[TASKS][3];
+    model_train_sequence seq[TASKS];
+    double loss = 0;
+    model_train_loss want = {.slope = last_token};
+    for (int step = 1; step <= STEPS; step++) {
+        for (size_t s = 0; s < TASKS; s++) {
+            ids[s][0] = (int32_t)s / MODULUS;
+            ids[s][1] = (int32_t)s % MODULUS;
+            ids[s][2] = (ids[s][0] + ids[s][1]) % MODULUS + 20;
+            seq[s] = (model_train_sequence){ids[s], 3, logprob[s], NULL};
+        }
+        check_ok(model_train_batch(r.t, seq, TASKS, &want, NULL, &err));
+        adam(&r, m, v, step);
+        for (size_t s = 0; s < TASKS && step > STEPS - 20; s++) loss -= (double)logprob[s][1] / (20 * TASKS);
+    }
+    free(m), free(v);
+    run_close(&r);
+    return loss;
+}
+
+static void learns(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(CONFIGS); i++) {
+        double f32 = learn(CONFIGS[i], MODEL_F32), bf16 = learn(CONFIGS[i], MODEL_BF16);
+        double fp8 = learn(CONFIGS[i], MODEL_FP8);
+        print_message("# %s: loss %.4f in F32, %.4f in BF16, %.4f in FP8 after %d steps (guessing: %.2f)\n",
+                      CONFIGS[i]->name, f32, bf16, fp8, STEPS, log(MODULUS));
+        assert_true(f32 < 0.05 && bf16 < 0.05 && fp8 < 0.1);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(same_logprobs),
+        cmocka_unit_test(same_gradients),
+        cmocka_unit_test(accumulated),
+        cmocka_unit_test(learns),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
