@@ -109,15 +109,13 @@ static void put_rope(struct putter *p, const model_config *c)
     if (model_is_mla(c)) put_real(p, "rope.scaling.yarn_log_multiplier", 0.1 * c->rope_mscale_all);
 }
 
-static ponder_status put_metadata(gguf_writer *w, const model_config *c,
-                                  const model_init_options *opt, ponder_error *err)
+ponder_status model_metadata_write(gguf_writer *w, const model_config *c, ponder_error *err)
 {
     static const char *const archs[] = {"llama", "qwen2", "deepseek2"};
     struct putter p = {w, archs[c->arch], PONDER_OK, err};
     TRY(gguf_put_str(w, "general.architecture", str_of(p.arch), err));
     TRY(gguf_put_str(w, "general.name", str_of(c->name), err));
     TRY(gguf_put_u32(w, "general.quantization_version", 2, err));
-    if (opt->type == NUM_NONE) TRY(gguf_put_u32(w, "general.file_type", 15, err));
     put_int(&p, "block_count", c->layers + c->mtp_layers);
     put_int(&p, "context_length", c->context);
     put_int(&p, "embedding_length", c->width);
@@ -128,8 +126,7 @@ static ponder_status put_metadata(gguf_writer *w, const model_config *c,
     if (model_is_mla(c)) put_mla(&p, c);
     else if (c->head_dim * c->heads != c->width) put_int(&p, "attention.key_length", c->head_dim);
     put_rope(&p, c);
-    TRY(p.st);
-    return model_vocab_write(w, c, opt->tokenizer, err);
+    return p.st;
 }
 
 /* ---- values
@@ -242,7 +239,9 @@ ponder_status model_init(const char *path, const model_config *c, const model_in
     model_tensor *t = calloc(n, sizeof *t);
     ponder_status st = t ? gguf_write_open(&w, path, err)
                          : err_set(err, PONDER_ENOMEM, "no memory for %zu tensors", n);
-    if (st == PONDER_OK) st = put_metadata(w, c, opt, err);
+    if (st == PONDER_OK) st = model_metadata_write(w, c, err);
+    if (st == PONDER_OK && opt->type == NUM_NONE) st = gguf_put_u32(w, "general.file_type", 15, err);
+    if (st == PONDER_OK) st = model_vocab_write(w, c, opt->tokenizer, err);
     if (st == PONDER_OK) {
         model_tensors(c, t, n);
         st = write_all(w, c, opt, t, n, err);

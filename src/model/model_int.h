@@ -98,6 +98,9 @@ ponder_status model_rope_init(model *m, ponder_error *err);
 /* What the llama3 rule divides the speed of a pair by. */
 double model_rope_llama3_divisor(const model_config *c, int pair);
 
+/* Writes the numbers of an architecture as a file's metadata. */
+ponder_status model_metadata_write(gguf_writer *w, const model_config *c, ponder_error *err);
+
 /* Writes the tokenizer's metadata: of a tokenizer.json, or one made up to the size of the
  * vocabulary. */
 ponder_status model_vocab_write(gguf_writer *w, const model_config *c, const char *tokenizer,

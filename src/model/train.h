@@ -95,7 +95,7 @@ typedef struct model_train_loss {
 typedef struct model_train_stats {
     double mtp_loss;      /* mean cross-entropy of the prediction module's tokens with slope != 0 */
     double balance_loss;
-    uint64_t *load;       /* [layers, experts] tokens per expert, added to; or NULL */
+    uint64_t *load;       /* [layers + mtp_layers, experts] tokens per expert, added to; or NULL */
 } model_train_stats;
 
 /* Forward; with a loss also backward, adding to the gradients. EARG for ids out of range or batches
@@ -110,7 +110,8 @@ void model_train_balance(model_trainable *t, const uint64_t *load, float speed);
 /* ---- out ---------------------------------------------------------------------------------------- */
 
 /* The masters as a GGUF file (matrices as `type`: NUM_F32, NUM_BF16 or a quantised one by plain
- * rounding), with the tokenizer's metadata that `vocab` writes. */
+ * rounding), with the tokenizer's metadata that `vocab` writes (NULL: a made-up one). Rows that do not
+ * divide into the type's blocks become BF16. */
 typedef ponder_status model_vocab_fn(void *user, gguf_writer *w, ponder_error *err);
 ponder_status model_trainable_save(const model_trainable *t, const char *path, num_type type,
                                    model_vocab_fn *vocab, void *user, ponder_error *err);

@@ -5,6 +5,8 @@
 
 #include "engine/engine.h"
 
+#include <unistd.h>
+
 static const model_config *const CONFIGS[] = {&LLAMA, &QWEN, &V2, &V3};
 
 /* ---- generation and training agree ---------------------------------------------------------------- */
@@ -178,7 +180,7 @@ static double learn(const model_config *c, enum model_precision precision)
     model_train_options o = plain(c);
     o.precision = precision;
     o.balance_loss *= 1e-3f;
-    run_open(&r, c, o, 2);
+    run_open(&r, c, o, 1);
     size_t n;
     const model_param *p = model_trainable_params(r.t, &n);
     for (size_t i = 0; i < n; i++) /* learning begins from smaller weights */
@@ -218,12 +220,118 @@ static void learns(void **state)
     }
 }
 
+/* ---- files, balancing, limits -------------------------------------------------------------------- */
+
+static ponder_status no_vocab(void *user, gguf_writer *w, ponder_error *err)
+{
+    (void)user, (void)w, (void)err;
+    return PONDER_OK;
+}
+
+static void saved_and_opened(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/ponder-test-XXXXXX", path[64];
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/model.gguf", folder);
+    for (size_t i = 0; i < COUNT_OF(CONFIGS); i++) {
+        ponder_error err = {0};
+        run r;
+        fmt_model *file;
+        model_trainable *back;
+        run_open(&r, CONFIGS[i], plain(CONFIGS[i]), 2);
+        check_ok(model_trainable_save(r.t, path, NUM_F32, no_vocab, NULL, &err));
+        check_ok(fmt_open(&file, path, &err));
+        model_train_options o = {.pool = r.pool, .cpu_mask = ~0u, .max_tokens = 64, .max_sequence = 32};
+        check_ok(model_trainable_open(&back, file, &o, &err));
+        fmt_close(file);
+        size_t n;
+        float *masters = model_trainable_masters(back, &n);
+        assert_int_equal(n, r.n);
+        assert_memory_equal(masters, r.masters, n * sizeof *masters);
+        model_trainable_close(back);
+        assert_int_equal(model_trainable_save(r.t, path, NUM_IQ1_S, no_vocab, NULL, &err), PONDER_EUNSUPPORTED);
+        run_close(&r);
+        assert_int_equal(remove(path), 0);
+    }
+    assert_int_equal(rmdir(folder), 0);
+}
+
+/* Experts with more than the mean load become less likely, the others more. */
+static void balances(void **state)
+{
+    (void)state;
+    static batch b;
+    uint64_t load[3 * 8] = {0};
+    ponder_error err = {0};
+    run r;
+    make_batch(&b);
+    run_open(&r, &V3, plain(&V3), 2);
+    model_train_stats stats = {.load = load};
+    model_train_loss loss = {.slope = cross_entropy, .user = &b};
+    check_ok(model_train_batch(r.t, b.seq, SEQUENCES, &loss, &stats, &err));
+    assert_true(stats.mtp_loss > 1 && stats.mtp_loss < 50 && stats.balance_loss > 0);
+    uint64_t all = 0, sum = 0;
+    for (size_t s = 0; s < SEQUENCES; s++) all += LENGTH[s];
+    for (size_t e = 0; e < 8; e++) {
+        assert_int_equal(load[e], 0); /* the first layer is dense */
+        sum += load[8 + e];
+    }
+    assert_int_equal(sum, all * 3);
+    float *before = malloc(r.n * sizeof *before);
+    assert_non_null(before);
+    memcpy(before, r.masters, r.n * sizeof *before);
+    model_train_balance(r.t, load, 0.125f);
+    size_t n, changed = 0;
+    const model_param *p = model_trainable_params(r.t, &n);
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < p[i].n; j++) {
+            float moved = r.masters[p[i].at + j] - before[p[i].at + j];
+            changed += moved != 0;
+            if (strcmp(p[i].tensor.name, "blk.1.exp_probs_b.bias")) continue;
+            uint64_t mean8 = all * 3, have8 = load[8 + j] * 8;
+            assert_true(have8 > mean8 ? moved < 0 : have8 < mean8 ? moved > 0 : moved == 0);
+        }
+    assert_true(changed > 0 && changed <= 16);
+    free(before);
+    run_close(&r);
+}
+
+static void refuses(void **state)
+{
+    (void)state;
+    static batch b;
+    ponder_error err = {0};
+    run r;
+    make_batch(&b);
+    run_open(&r, &LLAMA, plain(&LLAMA), 1);
+    int32_t bad[] = {1, VOCAB, 2}, longer[LONGEST + 1] = {0};
+    model_train_sequence seq = {.ids = bad, .n = 3};
+    assert_int_equal(model_train_batch(r.t, &seq, 1, NULL, NULL, &err), PONDER_EARG);
+    seq = (model_train_sequence){.ids = longer, .n = LONGEST + 1};
+    assert_int_equal(model_train_batch(r.t, &seq, 1, NULL, NULL, &err), PONDER_EARG);
+    assert_int_equal(model_train_batch(r.t, &seq, 0, NULL, NULL, &err), PONDER_EARG);
+    r.masters[r.n / 2] = NAN; /* in some matrix of a layer */
+    model_trainable_refresh(r.t);
+    model_train_loss loss = {.slope = cross_entropy, .user = &b};
+    assert_int_equal(model_train_batch(r.t, b.seq, SEQUENCES, &loss, NULL, &err), PONDER_EFORMAT);
+    assert_non_null(strstr(err.message, "layer"));
+    run_close(&r);
+    model_train_options o = {.max_tokens = 1 << 24, .max_sequence = 1 << 24, .cpu_mask = ~0u};
+    assert_int_equal(model_trainable_init(&r.t, &LLAMA, 0.02f, 1, &o, &err), PONDER_ELIMIT);
+    o = (model_train_options){.max_tokens = 8, .max_sequence = 8, .mtp_weight = 1};
+    assert_int_equal(model_trainable_init(&r.t, &LLAMA, 0.02f, 1, &o, &err), PONDER_EARG);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(same_logprobs),
         cmocka_unit_test(same_gradients),
         cmocka_unit_test(accumulated),
+        cmocka_unit_test(saved_and_opened),
+        cmocka_unit_test(balances),
+        cmocka_unit_test(refuses),
         cmocka_unit_test(learns),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
