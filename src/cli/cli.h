@@ -11,7 +11,7 @@ enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED = 130 };
 typedef int cli_fn(int argc, char **argv);
 
 cli_fn cmd_run, cmd_show, cmd_bench, cmd_tokenize, cmd_render, cmd_logits, cmd_init, cmd_pull,
-    cmd_list, cmd_rm, cmd_task, cmd_verify, cmd_eval, cmd_sandbox;
+    cmd_list, cmd_rm, cmd_task, cmd_verify, cmd_eval, cmd_sandbox, cmd_train;
 
 /* ---- options: one table per command is the source of parsing and of --help ---------------------- */
 

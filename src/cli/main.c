@@ -17,6 +17,7 @@ static const struct command {
     {"pull", "fetch a model from a hub", cmd_pull},
     {"list", "show the local models", cmd_list},
     {"rm", "remove a local model", cmd_rm},
+    {"train", "train a model by a recipe, or on your own data", cmd_train},
     {"task", "procedural problems with exact answers", cmd_task},
     {"sandbox", "what protects this machine from judged programs", cmd_sandbox},
     {"verify", "grade answers against known ones", cmd_verify},

@@ -118,6 +118,8 @@ static ponder_status update(train_loop *l, outcome *r, ponder_error *err)
     r->lr = lr_at(&l->o->lr, l->step);
     adamw_step(&l->adamw, model_trainable_masters(l->t, &n), g, (float)r->lr,
                clip_scale(r->norm, l->o->clip), l->o->pool);
+    if (l->stats.load && l->o->balance_speed > 0)
+        model_train_balance(l->t, l->stats.load, l->o->balance_speed);
     model_trainable_refresh(l->t);
     return PONDER_OK;
 }
@@ -274,7 +276,10 @@ static ponder_status open_adamw(train_loop *l, ponder_error *err)
     (void)model_trainable_masters(l->t, &values);
     adamw_range *range = malloc(size_max(n, 1) * sizeof *range);
     if (!range) return err_set(err, PONDER_ENOMEM, "optimiser: out of memory");
-    for (size_t i = 0; i < n; i++) range[i] = (adamw_range){p[i].at, p[i].n, p[i].decays};
+    for (size_t i = 0; i < n; i++) { /* up to the next one: what pads between them stays zero */
+        size_t end = i + 1 < n ? p[i + 1].at : values;
+        range[i] = (adamw_range){p[i].at, end - p[i].at, p[i].decays};
+    }
     ponder_status st = adamw_open(&l->adamw, values, range, n, &l->o->adamw, err);
     free(range);
     return st;

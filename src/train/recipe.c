@@ -170,18 +170,16 @@ static void complete(model_config *c, bool v3)
     if (!c->ffn && v3) c->ffn = c->expert_ffn;
 }
 
-static ponder_status read_form(recipe_model *out, const recipe *r, const char *where,
-                               ponder_error *err)
+static ponder_status read_form(recipe_model *out, const recipe *r, const char *form,
+                               const char *where, ponder_error *err)
 {
     static const char *const forms[] = {"llama", "qwen2", "deepseek_v3"};
-    model_words w = {0};
-    const key_table first[] = {{word_keys, &w}, {form_keys, &out->config}};
-    TRY(keys_read(r->model, where, first, 2, err));
+    model_words w;
     size_t k = 0;
-    while (k < COUNT_OF(forms) && strcmp(w.form, forms[k])) k++;
+    while (k < COUNT_OF(forms) && strcmp(form, forms[k])) k++;
     if (k == COUNT_OF(forms))
         return err_set(err, PONDER_EFORMAT, "%s: \"form\" \"%s\": want llama, qwen2 or deepseek_v3",
-                       where, w.form);
+                       where, form);
     bool v3 = k == 2;
     out->config = model_config_defaults(v3 ? MODEL_DEEPSEEK2 : k ? MODEL_QWEN2 : MODEL_LLAMA);
     model_config *c = &out->config;
@@ -190,10 +188,10 @@ static ponder_status read_form(recipe_model *out, const recipe *r, const char *w
         c->gate_normalize = true;
     }
     c->rope_pairs = c->arch != MODEL_QWEN2; /* as GGUF files have it */
-    const key_table again[] = {{word_keys, &w}, {form_keys, c}};
-    TRY(keys_read(r->model, where, again, 2, err));
+    const key_table tables[] = {{word_keys, &w}, {form_keys, c}};
+    TRY(keys_read(r->model, where, tables, COUNT_OF(tables), err));
     complete(c, v3);
-    snprintf(c->name, sizeof c->name, "%s", w.form);
+    snprintf(c->name, sizeof c->name, "%s", form);
     return PONDER_OK;
 }
 
@@ -205,17 +203,16 @@ ponder_status recipe_read_model(recipe_model *out, const recipe *r, ponder_error
     snprintf(where, sizeof where, "%s: \"model\"", r->name);
     if (!r->model) return err_set(err, PONDER_EFORMAT, "%s is missing", where);
     bool form = json_object_get(r->model, "form") != NULL;
-    if (form && !json_is_string(json_object_get(r->model, "form")))
-        return err_set(err, PONDER_EFORMAT, "%s: \"form\" must be text", where);
+    bool config = json_object_get(r->model, "config") != NULL;
+    if (form + config + (json_object_get(r->model, "start") != NULL) != 1)
+        return err_set(err, PONDER_EFORMAT, "%s: want one of \"start\", \"config\" and \"form\"",
+                       where);
     model_config unused;
     const key_table tables[] = {{word_keys, &w}, {form_keys, &unused}};
     TRY(keys_read(r->model, where, tables, form ? 2 : 1, err));
-    if (form + (w.config != NULL) + (w.start != NULL) != 1)
-        return err_set(err, PONDER_EFORMAT, "%s: want one of \"start\", \"config\" and \"form\"",
-                       where);
     out->start = w.start;
     out->init = w.init;
-    if (form) return read_form(out, r, where, err);
+    if (form) return read_form(out, r, w.form, where, err);
     if (!w.config) return PONDER_OK;
     char *path = str_ends(str_of(w.config), STR(".json")) ? recipe_path(r, w.config) : NULL;
     ponder_status st = model_config_named(&out->config, path ? path : w.config, err);

@@ -1,0 +1,246 @@
+/* What stages share: opening and saving models.
+ * SPDX-License-Identifier: MIT */
+#include "train/stage.h"
+
+#include <stdlib.h>
+
+const stage_kind stage_kinds[] = {
+    {"pretrain", "next-token prediction on everything", supervised_check, supervised_run},
+    {"sft", "fine-tuning on responses", supervised_check, supervised_run},
+    {0},
+};
+
+const stage_kind *stage_kind_find(const char *name)
+{
+    for (const stage_kind *k = stage_kinds; k->name; k++)
+        if (!strcmp(k->name, name)) return k;
+    return NULL;
+}
+
+char *stage_path(const char *out, const char *name, const char *more)
+{
+    buf b = {0};
+    buf_printf(&b, "%s/%s%s%s", out, name, more ? "/" : "", more ? more : "");
+    if (b.failed) buf_free(&b);
+    return b.p;
+}
+
+ponder_status stage_write_file(const char *path, str text, ponder_error *err)
+{
+    file_writer f;
+    TRY(file_begin(&f, path, err));
+    ponder_status st = file_put(&f, text.p, text.n, err);
+    if (st == PONDER_OK) return file_commit(&f, err);
+    file_abort(&f);
+    return st;
+}
+
+/* ---- settings ----------------------------------------------------------------------------------- */
+
+/* What "save_as" may list; NUM_NONE for safetensors. */
+static bool save_type(num_type *out, const json_t *v)
+{
+    str s = json_str(v);
+    *out = str_eq(s, STR("safetensors")) ? NUM_NONE : num_type_by_name(s);
+    return str_eq(s, STR("safetensors")) || (*out != NUM_NONE && num_can_encode(*out));
+}
+
+ponder_status training_check(const training *t, const char *where, ponder_error *err)
+{
+    lr_schedule schedule;
+    enum model_precision precision;
+    num_type type;
+    TRY(training_schedule(&schedule, t, where, err));
+    TRY(training_precision(&precision, t, where, err));
+    if (t->micro_tokens && t->micro_tokens < t->max_tokens)
+        return err_set(err, PONDER_EFORMAT,
+                       "%s: \"micro_tokens\" (%zu) must hold a sequence of \"max_tokens\" (%zu)",
+                       where, t->micro_tokens, t->max_tokens);
+    for (size_t i = 0; i < json_array_size(t->save_as); i++)
+        if (!save_type(&type, json_array_get(t->save_as, i)))
+            return err_set(err, PONDER_EFORMAT,
+                           "%s: \"save_as\": \"%.*s\" is no type that can be written: use f32, bf16, "
+                           "q8_0, ... or safetensors", where,
+                           STR_ARG(json_str(json_array_get(t->save_as, i))));
+    return PONDER_OK;
+}
+
+ponder_status stage_template(chat_template *out, const stage_context *c, const training *t,
+                             ponder_error *err)
+{
+    *out = tokenizer_template(c->t);
+    if (!t->template) return PONDER_OK;
+    *out = CHAT_NONE;
+    if (!strcmp(t->template, "none") || chat_template_by_name(out, str_of(t->template)))
+        return PONDER_OK;
+    return err_set(err, PONDER_EFORMAT, "%s: no template \"%s\"", c->where, t->template);
+}
+
+static adamw_options adamw_of(const training *t)
+{
+    return (adamw_options){.beta1 = t->beta1, .beta2 = t->beta2, .eps = t->eps, .decay = t->decay,
+                           .bf16_moments = t->bf16_moments};
+}
+
+static size_t micro_sequences(const training *t)
+{
+    return size_max(1, training_micro_tokens(t) / 16);
+}
+
+ponder_status stage_loop_options(train_loop_options *out, const stage_context *c, const training *t,
+                                 ponder_error *err)
+{
+    *out = (train_loop_options){
+        .name = c->stage->name, .dir = c->dir, .metrics = c->metrics, .report = c->report,
+        .title = c->recipe->about ? c->recipe->about : c->recipe->name,
+        .adamw = adamw_of(t), .clip = t->clip, .micro_tokens = training_micro_tokens(t),
+        .micro_sequences = micro_sequences(t), .balance_speed = t->balance_speed,
+        .save_every = t->save_every, .eval_every = t->eval_every, .keep = t->keep,
+        .identity = c->identity, .pool = c->o->pool, .screen = c->o->screen, .stop = c->o->stop};
+    return training_schedule(&out->lr, t, c->where, err);
+}
+
+/* ---- opening ------------------------------------------------------------------------------------ */
+
+static ponder_status config_of(model_config *out, const stage_context *c, ponder_error *err)
+{
+    if (!c->start) {
+        *out = c->model->config;
+        return model_config_check(out, err);
+    }
+    fmt_model *file = NULL;
+    TRY(fmt_open(&file, c->start, err));
+    ponder_status st = model_config_read(out, file, err);
+    fmt_close(file);
+    return st;
+}
+
+/* Parameters of a config: those of all its tensors. */
+static size_t parameters(const model_config *config)
+{
+    size_t n = model_tensors(config, NULL, 0), sum = 0;
+    model_tensor *t = calloc(size_max(n, 1), sizeof *t);
+    if (!t) return 0;
+    model_tensors(config, t, n);
+    for (size_t i = 0; i < n; i++) {
+        size_t values = 1;
+        for (int d = 0; d < t[i].n_dims; d++) values *= (size_t)t[i].dim[d];
+        sum += values;
+    }
+    free(t);
+    return sum;
+}
+
+static ponder_status check_memory(const stage_context *c, const training *t,
+                                  const model_config *config, const model_train_options *o,
+                                  ponder_error *err)
+{
+    const adamw_options moments = adamw_of(t);
+    size_t values = parameters(config), have = mem_available_bytes();
+    size_t need = model_trainable_bytes(config, o) + adamw_bytes(values, &moments);
+    if (c->o->screen)
+        fprintf(c->o->screen, "%s: %.2fM parameters, %s, needs %.0f MB of %.0f MB free\n",
+                c->stage->name, (double)values * 1e-6, t->precision, (double)need * 1e-6,
+                (double)have * 1e-6);
+    if (need <= have) return PONDER_OK;
+    return err_set(err, PONDER_ELIMIT,
+                   "%s: needs %.0f MB and %.0f MB are free: lower \"micro_tokens\" (%zu), or set "
+                   "\"recompute\" or \"bf16_moments\"", c->where, (double)need * 1e-6,
+                   (double)have * 1e-6, o->max_tokens);
+}
+
+static ponder_status open_start(model_trainable **out, const stage_context *c,
+                                const model_train_options *o, ponder_error *err)
+{
+    fmt_model *file = NULL;
+    TRY(fmt_open(&file, c->start, err));
+    ponder_status st = model_trainable_open(out, file, o, err);
+    fmt_close(file);
+    return st;
+}
+
+ponder_status stage_open_model(model_trainable **out, const stage_context *c, const training *t,
+                               ponder_error *err)
+{
+    model_config config;
+    model_train_options o = {.pool = c->o->pool, .cpu_mask = c->o->cpu_mask,
+                             .max_tokens = training_micro_tokens(t), .max_sequence = t->max_tokens,
+                             .max_sequences = micro_sequences(t), .recompute = t->recompute,
+                             .balance_loss = t->balance_loss, .mtp_weight = t->mtp_weight};
+    *out = NULL;
+    TRY(training_precision(&o.precision, t, c->where, err));
+    TRY(config_of(&config, c, err));
+    if (!config.mtp_layers) o.mtp_weight = 0;
+    if (t->max_tokens > (size_t)config.context)
+        return err_set(err, PONDER_EARG,
+                       "%s: \"max_tokens\" is %zu, the model has %d positions", c->where,
+                       t->max_tokens, config.context);
+    TRY(check_memory(c, t, &config, &o, err));
+    if (c->start) return open_start(out, c, &o, err);
+    return model_trainable_init(out, &config, c->model->init, c->seed, &o, err);
+}
+
+/* ---- saving ------------------------------------------------------------------------------------- */
+
+static ponder_status put_json_vocab(const stage_vocab *v, gguf_writer *w, ponder_error *err)
+{
+    json_t *j;
+    TRY(json_parse_file(&j, v->json, 256 << 20, err));
+    const char *pre = text_splitter_name(json_object_get(j, "normalizer"),
+                                         json_object_get(j, "pre_tokenizer"));
+    json_decref(j);
+    if (!pre)
+        return err_set(err, PONDER_EUNSUPPORTED,
+                       "%s: GGUF has no name for this pre-tokenizer; save_as safetensors", v->json);
+    const model_vocab from = {.tokenizer = v->json, .pre = pre, .bos = tokenizer_bos(v->t),
+                              .eos = tokenizer_eos(v->t), .adds_bos = tokenizer_adds_bos(v->t)};
+    return model_vocab_put(w, v->rows, &from, err);
+}
+
+ponder_status stage_vocab_write(void *user, gguf_writer *w, ponder_error *err)
+{
+    const stage_vocab *v = user;
+    if (v->json) return put_json_vocab(v, w, err);
+    for (size_t i = 0; i < fmt_value_count(v->gguf); i++) {
+        const fmt_value *value = fmt_value_at(v->gguf, i);
+        if (str_starts(value->key, STR("tokenizer."))) TRY(gguf_put_value(w, value, err));
+    }
+    return PONDER_OK;
+}
+
+static ponder_status save_as(const stage_context *c, const model_trainable *m, stage_vocab *v,
+                             num_type type, ponder_error *err)
+{
+    char name[64], lower[32];
+    snprintf(lower, sizeof lower, "%s", num_info_of(type)->name);
+    for (char *p = lower; *p; p++)
+        if (*p >= 'A' && *p <= 'Z') *p = (char)(*p - 'A' + 'a');
+    snprintf(name, sizeof name, "model-%s.gguf", lower);
+    char *path = stage_path(c->o->out, c->stage->name, name);
+    ponder_status st = path ? model_trainable_save(m, path, type, stage_vocab_write, v, err)
+                            : err_set(err, PONDER_ENOMEM, "%s: out of memory", c->where);
+    free(path);
+    return st;
+}
+
+ponder_status stage_save_model(const stage_context *c, const training *t, const model_trainable *m,
+                               ponder_error *err)
+{
+    stage_vocab v = {.json = c->tokenizer_json, .t = c->t,
+                     .rows = (size_t)model_config_of(model_trainable_model(m))->vocab};
+    fmt_model *start = NULL;
+    ponder_status st = v.json ? PONDER_OK : fmt_open(&start, c->start, err);
+    v.gguf = start;
+    for (size_t i = 0; i < json_array_size(t->save_as) && st == PONDER_OK; i++) {
+        num_type type;
+        if (!save_type(&type, json_array_get(t->save_as, i))) continue;
+        if (type != NUM_NONE) st = save_as(c, m, &v, type, err);
+    }
+    char *path = stage_path(c->o->out, c->stage->name, "model.gguf");
+    if (st == PONDER_OK && !path) st = err_set(err, PONDER_ENOMEM, "%s: out of memory", c->where);
+    if (st == PONDER_OK)
+        st = model_trainable_save(m, path, NUM_F32, stage_vocab_write, &v, err);
+    free(path);
+    fmt_close(start);
+    return st;
+}
