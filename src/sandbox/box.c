@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <linux/mount.h>
 #include <sched.h>
 #include <signal.h>
@@ -77,8 +76,8 @@ pid_t box_clone(unsigned long flags)
 
 int box_take_uid(uint32_t uid)
 {
-    if (setgroups(0, NULL) != 0) return errno;
-    /* Raw calls: the C library's wrappers signal threads that a forked child does not have. */
+    /* Raw calls: the C library's wrappers wait for threads that a forked child does not have. */
+    if (syscall(SYS_setgroups, 0, NULL) != 0) return errno;
     if (syscall(SYS_setresgid, uid, uid, uid) != 0) return errno;
     if (syscall(SYS_setresuid, uid, uid, uid) != 0) return errno;
     return 0;

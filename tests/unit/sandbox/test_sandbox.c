@@ -153,6 +153,30 @@ static void test_threads(void **state)
     sandbox_close(c.s);
 }
 
+static void *wait_for_end(void *arg)
+{
+    const atomic_int *end = arg;
+    while (!atomic_load(end)) usleep(1000);
+    return NULL;
+}
+
+/* What is forked must not wait for threads that it does not have. */
+static void test_opened_among_threads(void **state)
+{
+    atomic_int end = 0;
+    pthread_t t;
+    assert_int_equal(pthread_create(&t, NULL, wait_for_end, &end), 0);
+    const enum sandbox_level level = *(const enum sandbox_level *)*state;
+    const sandbox_options o = {.slots = 1, .floor = level, .ceiling = level};
+    sandbox *s;
+    ponder_error err;
+    ponder_status st = sandbox_open(&s, &o, &err);
+    atomic_store(&end, 1);
+    pthread_join(t, NULL);
+    assert_true(st == PONDER_OK || st == PONDER_ELIMIT);
+    sandbox_close(s);
+}
+
 static void *run_sleeper(void *arg)
 {
     sandbox_result r = {0};
@@ -255,6 +279,7 @@ int main(void)
             cmocka_unit_test_prestate(test_limits, level),     cmocka_unit_test_prestate(test_bad_jobs, level),
             cmocka_unit_test_prestate(test_threads, level),    cmocka_unit_test_prestate(test_neighbours, level),
             cmocka_unit_test_prestate(test_leaves_nothing, level),
+            cmocka_unit_test_prestate(test_opened_among_threads, level),
         };
         failed += cmocka_run_group_tests_name(names[i], tests, NULL, NULL);
     }
