@@ -75,14 +75,18 @@ static ponder_status open_shots(eval_setup *s, const eval_options *o, ponder_err
 
 /* ---- judges ------------------------------------------------------------------------------------ */
 
-static ponder_status open_code(eval_setup *s, const eval_options *o, ponder_error *err)
+/* What runs programs is open once a question needs it: a judge of code, or a bare sandbox. */
+static ponder_status open_sandbox(eval_setup *s, const eval_options *o, bool patches,
+                                  ponder_error *err)
 {
     /* User ids of our own: process limits count per user, and another run may be judging too. */
-    const uint32_t uids = FIRST_UID + 64 * ((uint32_t)getpid() % 64);
+    const uint32_t uids = FIRST_UID + 64 * ((uint32_t)getpid() % 64) + (patches ? 32 : 0);
     code_options co = {.stop_at_first = true, .box.first_uid = uids};
     if (!sandbox_level_by_name(&co.box.floor, str_of(o->floor)))
         return err_set(err, PONDER_EARG, "--sandbox-floor \"%s\": use A, B or C", o->floor);
-    return code_open(&s->judge.code, &co, err);
+    co.box.slots = cpu_cores() < 32 ? cpu_cores() : 32;
+    if (!patches) return s->judge.code ? PONDER_OK : code_open(&s->judge.code, &co, err);
+    return s->judge.box ? PONDER_OK : sandbox_open(&s->judge.box, &co.box, err);
 }
 
 /* Before anything is generated: can every question be put and judged? What is sound but of a kind
@@ -95,7 +99,7 @@ static ponder_status check_questions(eval_setup *s, const eval_options *o, ponde
         if (!eval_style_suits(style, q->form))
             return err_set(err, PONDER_EUNSUPPORTED, "--style %s: not for questions of form %s",
                            eval_style_name(style), eval_form_name(q->form));
-        if (eval_judge_is_slow(q) && !s->judge.code) TRY(open_code(s, o, err));
+        if (eval_judge_is_slow(q)) TRY(open_sandbox(s, o, q->form == EVAL_PATCH, err));
         ponder_status st = eval_judge_check(&s->judge, q, err);
         if (st == PONDER_OK) {
             i++;
@@ -134,6 +138,7 @@ void eval_setup_close(eval_setup *s)
     eval_dataset_close(&s->data);
     if (s->own_shots) eval_dataset_close(&s->shots);
     code_close(s->judge.code);
+    sandbox_close(s->judge.box);
     *s = (eval_setup){0};
 }
 

@@ -1,5 +1,6 @@
 /* Verdicts on responses.
  * SPDX-License-Identifier: MIT */
+#include "eval/patch.h"
 #include "eval/prompt.h"
 #include "reward/reward.h"
 
@@ -63,7 +64,7 @@ static ponder_status judge_answer(eval_verdict *out, const eval_question *q, enu
 
 bool eval_judge_is_slow(const eval_question *q)
 {
-    return q->form == EVAL_FUNCTION || q->form == EVAL_STDIO;
+    return q->form == EVAL_FUNCTION || q->form == EVAL_STDIO || q->form == EVAL_PATCH;
 }
 
 /* What a prompt gives before the function it asks for, imports and helpers: a reply that repeats only
@@ -129,6 +130,23 @@ static ponder_status judge_program(const eval_judge *j, eval_verdict *out, const
     return st;
 }
 
+static ponder_status judge_patch(const eval_judge *j, eval_verdict *out, const eval_question *q,
+                                 str text, ponder_error *err)
+{
+    static const char *const ENDS[] = {"passed", "failed", "does not apply", "over a limit"};
+    str word, diff;
+    enum eval_patch_end end;
+    out->reason = "no block of code";
+    if (!reward_extract_code(&word, &diff, text)) return PONDER_OK;
+    if (!j->box) return err_set(err, PONDER_EUNSUPPORTED, "patches cannot be judged without a sandbox");
+    TRY(eval_patch_judge(j->box, &end, q->row, diff, err));
+    out->found = out->answered = true;
+    out->strict = out->lenient = end == EVAL_PATCH_PASSED;
+    out->reason = ENDS[end];
+    buf_add_str(&out->answer, str_of(out->reason));
+    return PONDER_OK;
+}
+
 /* ---- all forms --------------------------------------------------------------------------------- */
 
 ponder_status eval_judge_check(const eval_judge *j, const eval_question *q, ponder_error *err)
@@ -143,8 +161,11 @@ ponder_status eval_judge_check(const eval_judge *j, const eval_question *q, pond
     case EVAL_STDIO: /* an empty program is judged without running anything */
         st = run_program(j, &r, q, eval_prompt_language(j->prompter, q), STR(""), err);
         break;
-    default:
-        st = err_set(err, PONDER_EUNSUPPORTED, "no judge of %s questions", eval_form_name(q->form));
+    default: { /* the repository must be there; commit and tests show when they are used */
+        const char *repo = json_string_value(json_object_get(q->row, "repo"));
+        if (!repo || !file_is_dir(repo))
+            st = err_set(err, PONDER_ENOTFOUND, "no repository \"%.200s\"", repo ? repo : "");
+    }
     }
     code_result_free(&r);
     return st;
@@ -160,8 +181,8 @@ ponder_status eval_judge_text(const eval_judge *j, eval_verdict *out, const eval
     enum eval_style style = j->prompter->style;
     if (q->form == EVAL_CHOICE) judge_choice(out, q, style, o, text);
     else if (q->form == EVAL_ANSWER) st = judge_answer(out, q, style, text, err);
-    else if (eval_judge_is_slow(q)) st = judge_program(j, out, q, text, err);
-    else st = err_set(err, PONDER_EUNSUPPORTED, "no judge of %s questions", eval_form_name(q->form));
+    else if (q->form == EVAL_PATCH) st = judge_patch(j, out, q, text, err);
+    else st = judge_program(j, out, q, text, err);
     if (st == PONDER_OK && out->answer.failed) st = err_set(err, PONDER_ENOMEM, "out of memory");
     return st;
 }

@@ -62,6 +62,7 @@ typedef struct eval_verdict {
 typedef struct eval_judge {
     const eval_prompter *prompter;
     code_judge *code; /* NULL: programs cannot be judged */
+    sandbox *box;     /* NULL: patches cannot be judged */
 } eval_judge;
 
 /* Can the question be judged at all? An error says what it lacks. */
@@ -70,7 +71,7 @@ ponder_status eval_judge_check(const eval_judge *j, const eval_question *q, pond
  * Clears out->answer first. */
 ponder_status eval_judge_text(const eval_judge *j, eval_verdict *out, const eval_question *q,
                               const eval_order *o, str text, ponder_error *err);
-/* A question whose judgement takes long: programs run. */
+/* A question whose judgement takes long: programs are run. */
 bool eval_judge_is_slow(const eval_question *q);
 /* Would these two answers to the question have one vote together? */
 bool eval_same_answer(const eval_question *q, str a, str b);
