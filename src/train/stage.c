@@ -7,6 +7,7 @@
 const stage_kind stage_kinds[] = {
     {"pretrain", "next-token prediction on everything", supervised_check, supervised_run},
     {"sft", "fine-tuning on responses", supervised_check, supervised_run},
+    {"grpo", "reinforcement learning from verified answers", policy_check, policy_run},
     {0},
 };
 

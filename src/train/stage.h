@@ -47,6 +47,8 @@ const stage_kind *stage_kind_find(const char *name);
 
 ponder_status supervised_check(const recipe *r, const recipe_stage *s, ponder_error *err);
 ponder_status supervised_run(const stage_context *c, ponder_error *err);
+ponder_status policy_check(const recipe *r, const recipe_stage *s, ponder_error *err);
+ponder_status policy_run(const stage_context *c, ponder_error *err);
 
 /* ---- for stages that train ----------------------------------------------------------------------- */
 

@@ -1,0 +1,471 @@
+/* Training by rewards: GRPO as a kind of stage (docs/training.md, "grpo").
+ * SPDX-License-Identifier: MIT
+ *
+ * A chunk of answers is sampled and judged, and one or more updates are made from it, each by its
+ * share of the questions. What a chunk holds is a function of the parameters it began with and of
+ * its number, so a run that stopped inside a chunk samples it again: saved are the parameters then,
+ * not the answers. */
+#include "train/answers.h"
+#include "train/grpo.h"
+#include "train/stage.h"
+
+#include <stddef.h>
+#include <stdlib.h>
+
+enum { GROUP_MAX = 1024 };
+
+typedef struct policy_keys {
+    const char *mean, *layout;
+    size_t questions, group, updates, redraw, answer_tokens;
+    uint64_t refresh, eval_group;
+    float temperature, eval_temperature;
+    grpo_objective objective;
+    answer_reward reward;
+} policy_keys;
+
+typedef struct policy {
+    training t;
+    policy_keys k;
+    const stage_context *c;
+    model_trainable *m;
+    engine *e;
+    questions *ask, *ask_eval;
+    answers chunk, eval;
+    uint64_t sampled;    /* number of the chunk in memory + 1; 0: none */
+    size_t *member;      /* of a sequence of the update: its answer */
+    float *weight;       /* and what its tokens weigh */
+    float *reference;    /* parameters; NULL without a KL term */
+    float *before;       /* parameters at the beginning of the chunk; NULL with one update a chunk */
+    float *reference_logprob; /* [answers, context] */
+    train_batch scored;
+    double sampling_seconds;
+} policy;
+
+/* ---- keys -------------------------------------------------------------------------------------- */
+
+#define AT(field) offsetof(policy_keys, field)
+static const key own_keys[] = {
+    {"questions", KEY_SIZE, AT(questions), 1, 1 << 20},
+    {"group", KEY_SIZE, AT(group), 2, GROUP_MAX},
+    {"updates", KEY_SIZE, AT(updates), 1, 1 << 20},
+    {"redraw", KEY_SIZE, AT(redraw), 1, 64},
+    {"answer_tokens", KEY_SIZE, AT(answer_tokens), 1, 1 << 20},
+    {"temperature", KEY_FLOAT, AT(temperature), 0.01, 10},
+    {"clip_low", KEY_FLOAT, AT(objective.clip_low), 0, 1000},
+    {"clip_high", KEY_FLOAT, AT(objective.clip_high), 0, 1000},
+    {"kl", KEY_FLOAT, AT(objective.kl), 0, 100},
+    {"refresh", KEY_COUNT, AT(refresh), 0, 1e12},
+    {"mean", KEY_TEXT, AT(mean), 0, 0},
+    {"mean_tokens", KEY_FLOAT, AT(objective.constant), 1, 1e9},
+    {"no_deviation", KEY_FLAG, AT(objective.no_deviation), 0, 0},
+    {"accuracy", KEY_REAL, AT(reward.accuracy), 0, 1000},
+    {"format", KEY_REAL, AT(reward.format), 0, 1000},
+    {"language", KEY_REAL, AT(reward.language), 0, 1000},
+    {"overlong", KEY_REAL, AT(reward.overlong), 0, 1000},
+    {"overlong_tokens", KEY_SIZE, AT(reward.overlong_tokens), 0, 1 << 20},
+    {"layout", KEY_TEXT, AT(layout), 0, 0},
+    {"eval_group", KEY_COUNT, AT(eval_group), 1, GROUP_MAX},
+    {"eval_temperature", KEY_FLOAT, AT(eval_temperature), 0, 10},
+    {0},
+};
+#undef AT
+
+/* DeepSeek-R1's numbers where it has them: 32 questions, 16 answers each, beta 0.001, the reference
+ * renewed every 400 steps, a constant rate of 3e-6 (arXiv 2501.12948). */
+static policy_keys defaults(void)
+{
+    return (policy_keys){.mean = "response", .layout = "think_answer", .questions = 32, .group = 16,
+                         .updates = 1, .redraw = 1, .answer_tokens = 256, .refresh = 400,
+                         .eval_group = 1, .temperature = 1, .eval_temperature = 1,
+                         .objective = {.clip_low = 0.2f, .clip_high = 0.2f, .kl = 0.001f},
+                         .reward = {.accuracy = 1, .format = 1}};
+}
+
+static ponder_status check_keys(policy *p, const char *where, ponder_error *err)
+{
+    static const char *const MEANS[] = {"response", "token", "constant"};
+    policy_keys *k = &p->k;
+    size_t mean = 0;
+    while (mean < COUNT_OF(MEANS) && strcmp(k->mean, MEANS[mean])) mean++;
+    k->objective.mean = (enum grpo_mean)mean;
+    if (mean == COUNT_OF(MEANS))
+        return err_set(err, PONDER_EFORMAT, "%s: \"mean\" \"%s\": want response, token or constant",
+                       where, k->mean);
+    if (k->objective.mean == GRPO_MEAN_CONSTANT && k->objective.constant <= 0)
+        k->objective.constant = (float)k->answer_tokens;
+    if (!reward_layout_by_name(&k->reward.layout, str_of(k->layout)))
+        return err_set(err, PONDER_EFORMAT, "%s: \"layout\" \"%s\": want think or think_answer",
+                       where, k->layout);
+    if (k->questions % k->updates)
+        return err_set(err, PONDER_EFORMAT, "%s: \"updates\" (%zu) must divide \"questions\" (%zu)",
+                       where, k->updates, k->questions);
+    if (k->answer_tokens >= p->t.max_tokens)
+        return err_set(err, PONDER_EFORMAT,
+                       "%s: \"answer_tokens\" (%zu) leave no room for a question in \"max_tokens\" "
+                       "(%zu)", where, k->answer_tokens, p->t.max_tokens);
+    if (k->reward.overlong_tokens > k->answer_tokens)
+        return err_set(err, PONDER_EFORMAT, "%s: \"overlong_tokens\" is more than \"answer_tokens\"",
+                       where);
+    if (!p->t.data) return err_set(err, PONDER_EFORMAT, "%s: no \"data\"", where);
+    if (!p->t.steps || p->t.passes != 0)
+        return err_set(err, PONDER_EFORMAT, "%s: want \"steps\"", where);
+    return PONDER_OK;
+}
+
+static ponder_status read_keys(policy *p, const recipe_stage *stage, const char *where,
+                               ponder_error *err)
+{
+    *p = (policy){.t = training_defaults(), .k = defaults()};
+    p->t.lr = p->t.lr_end = 3e-6;
+    p->t.schedule = "constant";
+    p->t.decay = 0;
+    p->t.balance_loss = p->t.balance_speed = p->t.mtp_weight = 0;
+    const key_table tables[] = {{stage_keys, NULL}, {training_keys, &p->t}, {own_keys, &p->k}};
+    TRY(keys_read(stage->json, where, tables, COUNT_OF(tables), err));
+    TRY(training_check(&p->t, where, err));
+    return check_keys(p, where, err);
+}
+
+ponder_status policy_check(const recipe *r, const recipe_stage *stage, ponder_error *err)
+{
+    char where[256];
+    policy p;
+    questions *q = NULL;
+    recipe_where(where, r, stage);
+    TRY(read_keys(&p, stage, where, err));
+    ponder_status st = questions_open(&q, p.t.data, where, r->dir, TASK_TRAIN, 0, err);
+    questions_close(q);
+    return st;
+}
+
+/* ---- chunks of answers -------------------------------------------------------------------------- */
+
+/* Parameters and a copy change places. */
+static void swap_parameters(policy *p, float *with)
+{
+    size_t n;
+    float *w = model_trainable_masters(p->m, &n);
+    for (size_t i = 0; i < n; i++) {
+        float x = w[i];
+        w[i] = with[i];
+        with[i] = x;
+    }
+    model_trainable_refresh(p->m);
+}
+
+static void copy_parameters(policy *p, float *to)
+{
+    size_t n;
+    const float *w = model_trainable_masters(p->m, &n);
+    if (to) memcpy(to, w, n * sizeof *to);
+}
+
+/* Fills all places; questions whose answers teach nothing are replaced while more may be drawn
+ * (DAPO's dynamic sampling). */
+static ponder_status sample(policy *p, uint64_t number, ponder_error *err)
+{
+    size_t Q = p->k.questions, kept = 0, drawn = 0, most = Q * p->k.redraw;
+    while (kept < Q && drawn < most) {
+        size_t n = size_min(Q - kept, most - drawn);
+        TRY(answers_fill(&p->chunk, p->ask, kept, n, number * most + drawn,
+                         rng_u64(p->c->seed, number, drawn, RNG_SAMPLE), err));
+        drawn += n;
+        if (drawn == most) break;
+        for (size_t i = kept, end = kept + n; i < end; i++)
+            if (answers_teach(&p->chunk, i)) answers_swap(&p->chunk, kept++, i);
+    }
+    return PONDER_OK;
+}
+
+static void set_advantages(policy *p)
+{
+    size_t G = p->k.group;
+    for (size_t q = 0; q < p->k.questions; q++) {
+        float reward[GROUP_MAX], a[GROUP_MAX];
+        answer *of = &p->chunk.of[q * G];
+        for (size_t i = 0; i < G; i++) reward[i] = of[i].reward;
+        grpo_advantages(a, reward, 1, G, p->k.objective.no_deviation);
+        for (size_t i = 0; i < G; i++) of[i].advantage = a[i];
+    }
+}
+
+/* Answer `i` as a sequence of b. */
+static void put(const policy *p, train_batch *b, size_t i, float weight)
+{
+    const rollout_sample *s = &p->chunk.r.samples[i];
+    batch_begin(b, TRAIN_PLAIN);
+    batch_put(b, s->ids, s->prompt, 0);
+    batch_put(b, s->ids + s->prompt, s->n - s->prompt, weight);
+    batch_end(b);
+}
+
+static ponder_status score_by_reference(policy *p, train_loop *l, ponder_error *err)
+{
+    if (!p->reference) return PONDER_OK;
+    size_t n = p->k.questions * p->k.group;
+    batch_clear(&p->scored);
+    for (size_t i = 0; i < n; i++) put(p, &p->scored, i, 1);
+    TRY(batch_check(&p->scored, err));
+    swap_parameters(p, p->reference);
+    ponder_status st = train_loop_score(l, &p->scored, false, err);
+    swap_parameters(p, p->reference);
+    for (size_t i = 0; i < n && st == PONDER_OK; i++) {
+        const rollout_sample *s = &p->chunk.r.samples[i];
+        memcpy(p->reference_logprob + i * p->t.max_tokens,
+               p->scored.logprob + p->scored.seq[i].at + s->prompt - 1,
+               (s->n - s->prompt) * sizeof(float));
+    }
+    return st;
+}
+
+static ponder_status sample_and_score(policy *p, train_loop *l, uint64_t number, ponder_error *err)
+{
+    double start = clock_seconds();
+    TRY(sample(p, number, err));
+    set_advantages(p);
+    TRY(score_by_reference(p, l, err));
+    p->sampled = number + 1;
+    p->sampling_seconds = clock_seconds() - start;
+    return PONDER_OK;
+}
+
+/* The chunk that step l->step needs, sampled now if it is not in memory. */
+static ponder_status need_chunk(policy *p, train_loop *l, ponder_error *err)
+{
+    uint64_t number = l->step / p->k.updates, share = l->step % p->k.updates;
+    if (share == 0) {
+        if (p->reference && p->k.refresh && number && number % p->k.refresh == 0)
+            copy_parameters(p, p->reference);
+        copy_parameters(p, p->before);
+        return sample_and_score(p, l, number, err);
+    }
+    if (p->sampled == number + 1) return PONDER_OK;
+    swap_parameters(p, p->before); /* stopped inside the chunk: it is sampled as it was */
+    ponder_status st = sample_and_score(p, l, number, err);
+    swap_parameters(p, p->before);
+    return st;
+}
+
+/* ---- one update --------------------------------------------------------------------------------- */
+
+static ponder_status fill(void *user, train_loop *l, ponder_error *err)
+{
+    policy *p = user;
+    size_t each = p->k.questions / p->k.updates * p->k.group, answered = 0, n = 0;
+    size_t from = (size_t)(l->step % p->k.updates) * each;
+    TRY(need_chunk(p, l, err));
+    l->wants_entropy = true;
+    for (size_t i = from; i < from + each; i++)
+        answered += p->chunk.r.samples[i].n - p->chunk.r.samples[i].prompt;
+    for (size_t i = from; i < from + each; i++) {
+        const rollout_sample *s = &p->chunk.r.samples[i];
+        if (s->n == s->prompt || (p->chunk.of[i].advantage == 0 && !p->reference)) continue;
+        p->member[n] = i;
+        p->weight[n] = grpo_weight(&p->k.objective, s->n - s->prompt, each, answered);
+        put(p, &l->batch, i, p->weight[n++]);
+    }
+    l->position = l->step / p->k.updates + 1;
+    return PONDER_OK;
+}
+
+/* Token t of the answer that is sequence i of the update. */
+static float token(const policy *p, size_t i, size_t t, float logprob, grpo_tokens *log)
+{
+    size_t at = p->member[i];
+    float ref = p->reference ? p->reference_logprob[at * p->t.max_tokens + t] : 0;
+    return grpo_token(&p->k.objective, logprob, p->chunk.r.samples[at].logprob[t], ref,
+                      p->chunk.of[at].advantage, p->weight[i], log);
+}
+
+static float slope(void *user, const train_loop *l, size_t sequence, size_t i, float logprob)
+{
+    const policy *p = user;
+    (void)l;
+    size_t prompt = p->chunk.r.samples[p->member[sequence]].prompt;
+    grpo_tokens unused = {0};
+    return i + 1 < prompt ? 0 : token(p, sequence, i + 1 - prompt, logprob, &unused);
+}
+
+/* ---- what is told ------------------------------------------------------------------------------- */
+
+static double share(double sum, uint64_t n) { return n ? sum / (double)n : 0; }
+
+static void tell_answers(policy *p, metrics *m)
+{
+    answers_summary s = answers_describe(&p->chunk, p->k.questions);
+    size_t teach = 0;
+    for (size_t q = 0; q < p->k.questions; q++) teach += answers_teach(&p->chunk, q);
+    metrics_put(m, "reward", s.reward);
+    metrics_put(m, "accuracy", s.accuracy);
+    metrics_put(m, "format", s.format);
+    metrics_put(m, "language", s.language);
+    metrics_put(m, "length", s.length);
+    metrics_put(m, "length_right", s.length_right);
+    metrics_put(m, "length_wrong", s.length_wrong);
+    metrics_put(m, "truncated", s.truncated);
+    metrics_put(m, "teaching", (double)teach / (double)p->k.questions);
+    metrics_put(m, "sampled_per_s", (double)s.tokens / p->sampling_seconds);
+    metrics_put(m, "sampling_s", p->sampling_seconds);
+    buf text = {0};
+    buf_add_str(&text, buf_str(&p->chunk.asked[0].prompt));
+    buf_add_str(&text, STR("\n\n"));
+    buf_add_str(&text, answers_text(&p->chunk, 0));
+    metrics_text(m, "answer", buf_str(&text));
+    buf_free(&text);
+}
+
+static ponder_status after(void *user, train_loop *l, ponder_error *err)
+{
+    policy *p = user;
+    grpo_tokens log = {0};
+    (void)err;
+    uint64_t share_of = (l->step - 1) % p->k.updates;
+    for (size_t i = 0; i < l->batch.n; i++) {
+        const rollout_sample *s = &p->chunk.r.samples[p->member[i]];
+        const float *logprob = l->batch.logprob + l->batch.seq[i].at;
+        for (size_t t = s->prompt; t < s->n; t++)
+            token(p, i, t - s->prompt, logprob[t - 1], &log);
+    }
+    metrics_put(&l->metrics, "policy_loss", log.loss);
+    metrics_put(&l->metrics, "ratio", share(log.ratio, log.n));
+    metrics_put(&l->metrics, "clipped", share((double)log.clipped, log.n));
+    if (p->reference) metrics_put(&l->metrics, "kl", share(log.kl, log.n));
+    if (share_of) return PONDER_OK;
+    metrics_put(&l->metrics, "on_policy", share((double)log.exact, log.n));
+    tell_answers(p, &l->metrics);
+    return PONDER_OK;
+}
+
+static ponder_status evaluate(void *user, train_loop *l, ponder_error *err)
+{
+    policy *p = user;
+    answers *a = &p->eval;
+    answers_summary sum = {0};
+    size_t all = (size_t)p->t.eval_examples, done = 0;
+    while (done < all) {
+        size_t n = size_min(a->o.questions, all - done);
+        TRY(answers_fill(a, p->ask_eval, 0, n, done, rng_u64(p->c->seed, done, 2, RNG_SAMPLE), err));
+        answers_summary s = answers_describe(a, n);
+        double part = (double)n / (double)all;
+        sum.accuracy += part * s.accuracy, sum.format += part * s.format;
+        sum.length += part * s.length, sum.truncated += part * s.truncated;
+        sum.language += part * s.language, sum.any += part * s.any;
+        done += n;
+    }
+    metrics_put(&l->metrics, "eval_accuracy", sum.accuracy);
+    metrics_put(&l->metrics, "eval_format", sum.format);
+    metrics_put(&l->metrics, "eval_length", sum.length);
+    metrics_put(&l->metrics, "eval_truncated", sum.truncated);
+    metrics_put(&l->metrics, "eval_language", sum.language);
+    if (p->k.eval_group > 1) metrics_put(&l->metrics, "eval_any", sum.any);
+    return PONDER_OK;
+}
+
+static size_t sections(void *user, checkpoint_section *out)
+{
+    policy *p = user;
+    size_t n = 0, values;
+    (void)model_trainable_masters(p->m, &values);
+    if (p->reference)
+        out[n++] = (checkpoint_section){"reference", NUM_F32, p->reference, values};
+    if (p->before) out[n++] = (checkpoint_section){"before", NUM_F32, p->before, values};
+    return n;
+}
+
+/* ---- opening ------------------------------------------------------------------------------------ */
+
+static ponder_status open_engine(policy *p, ponder_error *err)
+{
+    size_t groups = p->k.questions * p->k.group, eval = p->eval.o.questions * p->eval.o.group;
+    const engine_options o = {.kv = model_trainable_kv(p->m),
+                              .context = p->t.max_tokens,
+                              .max_sequences = size_max(groups, eval),
+                              .no_prefix_cache = true,
+                              .pool = p->c->o->pool};
+    return engine_open(&p->e, model_trainable_model(p->m), p->c->t, &o, err);
+}
+
+static ponder_status open_answers(policy *p, ponder_error *err)
+{
+    answers_options o = {.questions = p->k.questions,
+                         .group = p->k.group,
+                         .max_tokens = p->k.answer_tokens,
+                         .context = p->t.max_tokens,
+                         .temperature = p->k.temperature,
+                         .reward = p->k.reward,
+                         .prompts = {.t = p->c->t, .max_tokens = p->t.max_tokens}};
+    TRY(stage_template(&o.prompts.template, p->c, &p->t, err));
+    p->eval.o = o;
+    p->eval.o.group = (size_t)p->k.eval_group;
+    p->eval.o.questions = size_max(1, p->k.questions * p->k.group / p->eval.o.group);
+    p->eval.o.temperature = p->k.eval_temperature;
+    const answers_options eval = p->eval.o;
+    TRY(open_engine(p, err));
+    TRY(answers_open(&p->chunk, p->e, &o, err));
+    return p->ask_eval ? answers_open(&p->eval, p->e, &eval, err) : PONDER_OK;
+}
+
+static ponder_status open_arrays(policy *p, ponder_error *err)
+{
+    size_t n = p->k.questions * p->k.group, values;
+    const float *w = model_trainable_masters(p->m, &values);
+    bool kl = p->k.objective.kl > 0, chunks = p->k.updates > 1;
+    p->member = calloc(n, sizeof *p->member);
+    p->weight = calloc(n, sizeof *p->weight);
+    p->reference = kl ? malloc(values * sizeof *w) : NULL;
+    p->reference_logprob = kl ? calloc(n * p->t.max_tokens, sizeof *w) : NULL;
+    p->before = chunks ? malloc(values * sizeof *w) : NULL;
+    if (!p->member || !p->weight || (kl && (!p->reference || !p->reference_logprob)) ||
+        (chunks && !p->before))
+        return err_set(err, PONDER_ENOMEM, "%s: no memory for %zu answers", p->c->where, n);
+    copy_parameters(p, p->reference);
+    copy_parameters(p, p->before);
+    return PONDER_OK;
+}
+
+static ponder_status open_policy(policy *p, const stage_context *c, ponder_error *err)
+{
+    TRY(read_keys(p, c->stage, c->where, err));
+    p->c = c;
+    TRY(questions_open(&p->ask, p->t.data, c->where, c->recipe->dir, TASK_TRAIN,
+                       rng_u64(c->seed, 0, 0, RNG_DATA), err));
+    if (p->t.eval_data)
+        TRY(questions_open(&p->ask_eval, p->t.eval_data, c->where, c->recipe->dir, TASK_TEST,
+                           rng_u64(c->seed, 1, 0, RNG_DATA), err));
+    TRY(stage_open_model(&p->m, c, &p->t, err));
+    TRY(open_arrays(p, err));
+    return open_answers(p, err);
+}
+
+static void close_policy(policy *p)
+{
+    answers_close(&p->chunk);
+    answers_close(&p->eval);
+    engine_close(p->e);
+    questions_close(p->ask);
+    questions_close(p->ask_eval);
+    model_trainable_close(p->m);
+    batch_free(&p->scored);
+    free(p->member), free(p->weight), free(p->reference), free(p->before);
+    free(p->reference_logprob);
+}
+
+ponder_status policy_run(const stage_context *c, ponder_error *err)
+{
+    policy p;
+    train_loop_options o;
+    ponder_status st = open_policy(&p, c, err);
+    if (st == PONDER_OK) st = stage_loop_options(&o, c, &p.t, err);
+    if (st == PONDER_OK) {
+        const train_stage stage = {.user = &p,
+                                   .fill = fill,
+                                   .slope = slope,
+                                   .after = after,
+                                   .evaluate = p.ask_eval ? evaluate : NULL,
+                                   .sections = sections};
+        st = train_loop_run(p.m, &stage, &o, err);
+    }
+    if (st == PONDER_OK) st = stage_save_model(c, &p.t, p.m, err);
+    close_policy(&p);
+    return st;
+}
