@@ -16,7 +16,7 @@ typedef struct load {
     uint64_t seen[16];
 } load;
 
-enum { EXTENSIONS_MAX = 6, TERMS_MAX = 200, BITS_MAX = 160 };
+enum { EXTENSIONS_MAX = 8, TERMS_MAX = 200, BITS_MAX = 160 };
 
 static bool extension(math_eval *e, load *w, uint64_t h)
 {

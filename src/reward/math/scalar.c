@@ -11,7 +11,7 @@
 static enum truth by_ball(math_eval *e, const formula *f, acb_t x, bool *defined, bool *real)
 {
     static const slong LADDER[] = {64, 192, 512};
-    *defined = true;
+    *defined = *real = true;
     for (size_t i = 0; i < COUNT_OF(LADDER); i++) {
         e->left_reals = false;
         if (!math_ball_formula(e, x, f, LADDER[i])) return UNSURE;
