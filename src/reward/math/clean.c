@@ -112,6 +112,12 @@ static void to_ascii(buf *out, str s)
             open = want;
         }
         if (c >= 0xFF01 && c <= 0xFF5E) c -= 0xFEE0; /* full width */
+        if (c >= 0x1D400 && c < 0x1D6A4) { /* mathematical alphabets, 26 and 26 letters each */
+            uint32_t k = (c - 0x1D400) % 52;
+            c = k < 26 ? 'A' + k : 'a' + k - 26;
+        } else if (c >= 0x1D7CE && c <= 0x1D7FF) {
+            c = '0' + (c - 0x1D7CE) % 10;
+        }
         const char *to = small ? NULL : glyph(c);
         if (small) buf_add_char(out, small);
         else if (to) buf_add_str(out, str_of(to));

@@ -78,24 +78,33 @@ static ref peel(ref r, str *unit)
     }
 }
 
-/* The number in "5 m", where the letter behind it can be a unit; else r. */
-static ref without_letter_unit(ref r)
+/* A letter that can be a unit, perhaps with a power: "m", "s^2". Its text goes to out. */
+static bool letter_unit(buf *out, ref r)
 {
     static const char LETTERS[] = "mgshlLNJWVAKCF";
     const node *n = ref_node(r);
-    ref number = ref_first(r), c;
-    if (n->kind == K_DIV) { /* m/s behind a number */
-        c = ref_next(number);
-        bool unit = ref_node(c)->kind == K_VAR && ref_node(c)->text.n == 1;
-        ref left = without_letter_unit(number);
-        return unit && left.at != number.at ? left : r;
+    bool raised = n->kind == K_POW;
+    const node *v = raised ? ref_node(ref_first(r)) : n;
+    const node *power = raised ? ref_node(math_last(r)) : NULL;
+    if (v->kind != K_VAR || v->text.n != 1 || !memchr(LETTERS, *v->text.p, sizeof LETTERS - 1)) return false;
+    if (raised && power->kind != K_NUM) return false;
+    buf_add_str(out, v->text);
+    if (raised) buf_add_char(out, '^'), buf_add_str(out, power->text);
+    return true;
+}
+
+/* The number in "5 m" or "3 m/s", where letters behind it can be a unit; else r. */
+static ref without_letter_unit(buf *unit, ref r)
+{
+    const node *n = ref_node(r);
+    ref number = ref_first(r);
+    if (n->kind == K_DIV) {
+        ref left = without_letter_unit(unit, number);
+        buf_add_char(unit, '/');
+        return left.at != number.at && letter_unit(unit, ref_next(number)) ? left : r;
     }
-    if (n->kind != K_MUL || n->n != 2 || ref_node(number)->kind != K_NUM) return r;
-    c = ref_next(number);
-    if (ref_node(c)->kind == K_POW) c = ref_first(c);
-    const node *v = ref_node(c);
-    bool unit = v->kind == K_VAR && v->text.n == 1 && memchr(LETTERS, *v->text.p, sizeof LETTERS - 1);
-    return unit ? number : r;
+    bool fits = n->kind == K_MUL && n->n == 2 && ref_node(number)->kind == K_NUM;
+    return fits && letter_unit(unit, ref_next(number)) ? number : r;
 }
 
 /* ---- by type ------------------------------------------------------------------------------------ */
@@ -129,6 +138,10 @@ static bool against_relation(math_eval *e, ref rel, ref other, bool rel_is_gold)
 {
     ref first = ref_first(rel), last = math_last(rel);
     if (math_is_equation(rel)) {
+        if (ref_node(rel)->n == 2 && !math_is_name(first) && math_is_name(last)) { /* 5 = x */
+            ref swap = first;
+            first = last, last = swap;
+        }
         if (math_is_name(first)) return rel_is_gold ? math_same(e, last, other) : math_same(e, other, last);
         if (rel_is_gold) return false;
         for (ref c = first; c.at; c = ref_next(c)) /* 2+3 = 5: every side must be the gold */
@@ -144,8 +157,7 @@ static bool is_real_set(ref r)
 {
     int k = ref_node(r)->kind;
     return k == K_SETOP || k == K_REALS || k == K_BUILDER ||
-           (k == K_LIST && (ref_node(r)->sep == TOK_OR || ref_node(r)->sep == TOK_AND) &&
-            ref_node(ref_first(r))->kind == K_REL);
+           (k == K_LIST && ref_node(ref_first(r))->kind == K_REL);
 }
 
 static bool same_structure(math_eval *e, ref a, ref b)
@@ -192,8 +204,12 @@ bool math_same(math_eval *e, ref gold, ref answer)
     if (same_peeled(e, a, b)) return true;
     math_eval probe = *e;
     if (ref_node(a)->kind >= K_SCALARS_END || math_has_variables(&probe, a)) return false;
-    ref number = without_letter_unit(b);
-    return number.at != b.at && ua.n == 0 && math_same_scalar(e, a, number);
+    buf raw = {0}, unit = {0};
+    ref number = without_letter_unit(&raw, b);
+    bool fits = number.at != b.at && (ua.n == 0 || (math_unit(&unit, buf_str(&raw)) && str_eq(buf_str(&unit), ua)));
+    buf_free(&raw);
+    buf_free(&unit);
+    return fits && math_same_scalar(e, a, number);
 }
 
 /* ---- the whole ---------------------------------------------------------------------------------- */

@@ -239,6 +239,7 @@ static const struct word {
 /* LaTeX commands whose name is not the plain word. */
 static const struct word COMMANDS[] = {
     {"frac", TOK_FRAC, 0}, {"dfrac", TOK_FRAC, 0}, {"tfrac", TOK_FRAC, 0}, {"cfrac", TOK_FRAC, 0},
+    {"nicefrac", TOK_FRAC, 0}, {"sfrac", TOK_FRAC, 0}, {"surd", TOK_SQRT, 0},
     {"binom", TOK_BINOM, 0}, {"dbinom", TOK_BINOM, 0}, {"tbinom", TOK_BINOM, 0},
     {"over", TOK_OVER, 0}, {"choose", TOK_CHOOSE, 0}, {"le", TOK_LE, 0}, {"leq", TOK_LE, 0},
     {"leqslant", TOK_LE, 0}, {"leqq", TOK_LE, 0}, {"ge", TOK_GE, 0}, {"geq", TOK_GE, 0},
@@ -268,7 +269,7 @@ static const struct word COMMANDS[] = {
 static const char *const DROPPED[] = {"left", "right", "big", "Big", "bigg", "Bigg", "bigl", "bigr",
     "Bigl", "Bigr", "biggl", "biggr", "Biggl", "Biggr", "displaystyle", "textstyle", "quad", "qquad",
     "limits", "nolimits", "thinspace", "middle", "mathbf", "boldsymbol", "bf", "rm", "it", "mathit",
-    "mathsf", "mathcal", "boxed", "fbox", "enspace", "hfill", "phantom", "scriptstyle", "bm",
+    "mathsf", "mathcal", "boxed", "fbox", "enspace", "hfill", "scriptstyle", "mathstrut", "bm",
     "tiny", "small", "large", "Large", "underline", "mathop", "mathrel", "ensuremath", "sf",
     "hline"};
 
@@ -305,6 +306,15 @@ static bool letter(lexer *x, str one)
     return emit_text(x, *one.p == 'e' ? TOK_E : *one.p == 'i' ? TOK_I : TOK_VAR, one);
 }
 
+/* The x of "3 x 10^8". */
+static bool is_times(const lexer *x)
+{
+    size_t at = x->at;
+    while (at < x->in.n && x->in.p[at] == ' ') at++;
+    return x->s->n_tok && x->s->tok[x->s->n_tok - 1].kind == TOK_NUM &&
+           str_starts((str){x->in.p + at, x->in.n - at}, STR("10^"));
+}
+
 /* A run of plain letters: a known word, a function glued to its argument ("sinx"), one variable, or
  * a word that the parser takes apart where it stands for a product. */
 static bool letters(lexer *x)
@@ -314,6 +324,7 @@ static bool letters(lexer *x)
     str run = {x->in.p + from, x->at - from};
     const struct word *w = find_word(WORDS, COUNT_OF(WORDS), run);
     if (w) return emit_word(x, w);
+    if (*run.p == 'x' && run.n == 1 && is_times(x)) return emit(x, '*') != NULL;
     if (run.n == 1) return letter(x, run);
     if (str_eq(run, STR("dollars")) || str_eq(run, STR("USD"))) return emit_text(x, TOK_WORD, run);
     for (size_t n = run.n - 1; n >= 2 && n < 8 && run.n <= n + 2; n--) {
@@ -417,7 +428,12 @@ static bool command(lexer *x)
         return group(x, &in) && emit_text(x, str_eq(in, STR("R")) ? TOK_REALS : TOK_VAR, in);
     }
     if (str_eq(name, STR("circ"))) return emit(x, TOK_DEG) != NULL;
-    if (str_eq(name, STR("hspace")) || str_eq(name, STR("vspace"))) {
+    if (str_eq(name, STR("not"))) { /* \not= */
+        while (peek(x, 0) == ' ') x->at++;
+        if (peek(x, 0) != '=') return emit(x, TOK_BAD) != NULL;
+        return x->at++, emit(x, TOK_NE) != NULL;
+    }
+    if (str_eq(name, STR("hspace")) || str_eq(name, STR("vspace")) || str_eq(name, STR("phantom"))) {
         str in;
         x->space = true;
         return group(x, &in);

@@ -154,7 +154,11 @@ static uint32_t with_unit(parser *p, uint32_t of)
             buf_add_str(&text, t->text);
         } else if (t->kind == '^' || t->kind == '/' || t->kind == '-') {
             buf_add_char(&text, (char)t->kind);
-        } else if (t->kind != '{' && t->kind != '}' && t->kind != '*') {
+            if (t->kind == '^' && ahead(p, 1)->kind == '{' && ahead(p, 3)->kind == '}') { /* ^{2} */
+                buf_add_str(&text, ahead(p, 2)->text);
+                p->at += 3;
+            }
+        } else if (t->kind != '*') {
             break;
         }
         p->at++;
@@ -201,28 +205,29 @@ static bool whole_digits(str s)
     return s.n > 0;
 }
 
-static uint32_t number(parser *p)
+/* Digits in another base: 204_5, 204_{\text{five}}, 204_{(5)}. */
+static uint32_t in_base(parser *p, uint32_t n)
 {
-    token *t = cur(p);
+    static const char *const BASES[] = {"two", "three", "four", "five", "six", "seven", "eight",
+                                        "nine", "ten", "twelve", "sixteen"};
+    static const char *const DIGITS[] = {"2", "3", "4", "5", "6", "7", "8", "9", "10", "12", "16"};
     p->at++;
-    uint32_t n = make_text(p, t->kind == TOK_REPEAT ? K_REPEAT : K_NUM, t->text);
-    p->s->nodes[n].more = t->more;
-    if (t->kind != TOK_NUM || !whole_digits(t->text)) return n;
-    if (is(p, '_')) { /* digits in another base */
-        static const char *const BASES[] = {"two", "three", "four", "five", "six", "seven", "eight",
-                                            "nine", "ten"};
-        static const char *const DIGITS[] = {"2", "3", "4", "5", "6", "7", "8", "9", "10"};
-        p->at++;
-        size_t start = p->s->pool.n;
-        if (!raw(p)) return 0;
-        str of = note(p, start);
-        for (size_t i = 0; i < COUNT_OF(BASES); i++)
-            if (str_eq(of, str_of(BASES[i]))) of = str_of(DIGITS[i]);
-        p->s->nodes[n].kind = K_BASE;
-        p->s->nodes[n].more = of;
-        return n;
-    }
-    /* A mixed number: 1\frac{4}{5}, 2 1/3. */
+    size_t start = p->s->pool.n;
+    if (!raw(p)) return 0;
+    str of = note(p, start);
+    if (str_starts(of, STR("base"))) of.p += 4, of.n -= 4;
+    while (of.n && strchr(" (", *of.p)) of.p++, of.n--;
+    while (of.n && strchr(" )", of.p[of.n - 1])) of.n--;
+    for (size_t i = 0; i < COUNT_OF(BASES); i++)
+        if (str_eq(of, str_of(BASES[i]))) of = str_of(DIGITS[i]);
+    p->s->nodes[n].kind = K_BASE;
+    p->s->nodes[n].more = of;
+    return n;
+}
+
+/* A mixed number: 1\frac{4}{5}, 2 1/3. */
+static uint32_t mixed(parser *p, uint32_t n)
+{
     size_t back = p->at;
     str above = {0}, below = {0};
     if (is(p, TOK_NUM) && cur(p)->space && ahead(p, 1)->kind == '/' && ahead(p, 2)->kind == TOK_NUM) {
@@ -254,6 +259,16 @@ static uint32_t number(parser *p)
     }
     uint32_t part = make2(p, K_DIV, make_text(p, K_NUM, above), make_text(p, K_NUM, below));
     return make2(p, K_ADD, n, part);
+}
+
+static uint32_t number(parser *p)
+{
+    token *t = cur(p);
+    p->at++;
+    uint32_t n = make_text(p, t->kind == TOK_REPEAT ? K_REPEAT : K_NUM, t->text);
+    p->s->nodes[n].more = t->more;
+    if (t->kind != TOK_NUM || !whole_digits(t->text)) return n;
+    return is(p, '_') ? in_base(p, n) : mixed(p, n);
 }
 
 /* A short word where a product is meant: takes its first letter off and leaves the rest. */
@@ -594,6 +609,7 @@ static uint32_t factor(parser *p)
         else if (accept(p, '!')) n = make1(p, K_FACT, n);
         else if (accept(p, '%')) n = make1(p, K_PERCENT, n);
         else if (accept(p, TOK_DEG)) n = make1(p, K_DEG, n);
+        else if (is(p, '_') && p->s->nodes[n].kind == K_NUM) n = in_base(p, n); /* (204)_5 */
         else return n;
     }
     return 0;
@@ -692,6 +708,7 @@ static uint32_t item(parser *p)
 {
     str outer = p->currency;
     p->currency = (str){0};
+    if (is(p, '=') || is(p, TOK_APPROX)) p->at++; /* "= 5" */
     uint32_t n = with_unit(p, set_expr(p));
     if (n && (is(p, TOK_OVER) || is(p, TOK_CHOOSE))) { /* {1 \over 2} */
         int kind = is(p, TOK_OVER) ? K_DIV : K_BINOM;

@@ -188,7 +188,6 @@ static bool build_inside(math_eval *e, pieces *out, ref r, uint64_t *name)
     case K_REL: return inequality(e, out, r, name);
     case K_BUILDER: return build(e, out, ref_next(a), name);
     case K_LIST:
-        if (n->sep != TOK_OR && n->sep != TOK_AND) return false;
         for (; a.at; a = ref_next(a))
             if (ref_node(a)->kind != K_REL) return false;
         return combined(e, out, r, n->sep == TOK_OR ? TOK_CUP : TOK_CAP, name);

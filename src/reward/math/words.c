@@ -9,6 +9,12 @@ static bool is_word_byte(char c) { return is_letter(c) || (unsigned char)c >= 0x
 
 char math_choice(str s)
 {
+    static const char *const LEADS[] = {"option ", "choice ", "answer "};
+    for (size_t i = 0; i < COUNT_OF(LEADS); i++) {
+        size_t n = strlen(LEADS[i]), k = 0;
+        while (k < n && k < s.n && lower(s.p[k]) == LEADS[i][k]) k++;
+        if (k == n) s.p += n, s.n -= n;
+    }
     bool bracket = s.n && *s.p == '(';
     if (bracket) s.p++, s.n--;
     while (s.n && *s.p == ' ') s.p++, s.n--;
@@ -132,6 +138,11 @@ bool math_unit(buf *out, str text)
             bool cubic = str_eq(w, STR("cubic")) || str_eq(w, STR("cu"));
             if (square || cubic) {
                 power = square ? "^2" : "^3";
+                continue;
+            }
+            bool squared = str_eq(w, STR("squared")), cubed = str_eq(w, STR("cubed"));
+            if ((squared || cubed) && out->n) {
+                buf_add_str(out, squared ? STR("^2") : STR("^3"));
                 continue;
             }
             if (str_eq(w, STR("per"))) {
