@@ -413,7 +413,6 @@ static uint32_t big(parser *p)
     str name = cur(p)->text;
     p->at++;
     bool counted = str_eq(name, STR("sum")) || str_eq(name, STR("prod"));
-    size_t mark = p->at;
     uint32_t n = make(p, K_BIG);
     if (counted && is(p, '_') && ahead(p, 1)->kind == '{' && ahead(p, 3)->kind == '=' &&
         ahead(p, 2)->text.n) {
@@ -425,11 +424,9 @@ static uint32_t big(parser *p)
         if (low && accept(p, '}') && accept(p, '^')) high = argument(p, false);
         uint32_t body = high ? term(p) : 0;
         p->i_index -= i;
-        if (body) {
-            p->s->nodes[n].op = str_eq(name, STR("sum")) ? 1 : 2;
-            return add(p, add(p, add(p, add(p, n, index), low), high), body);
-        }
-        p->at = mark;
+        if (!body) return 0; /* going back would read nested sums twice each */
+        p->s->nodes[n].op = str_eq(name, STR("sum")) ? 1 : 2;
+        return add(p, add(p, add(p, add(p, n, index), low), high), body);
     }
     size_t start = p->s->pool.n;
     if (!room(p, name.n)) return 0;
