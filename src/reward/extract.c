@@ -27,7 +27,8 @@ str reward_after_thinking(str r)
     return cut(r, from, r.n);
 }
 
-/* ---- boxes -------------------------------------------------------------------------------------- */
+/* ---- boxes --------------------------------------------------------------------------------------
+ */
 
 static bool is_letter(char c) { return (c | 32) >= 'a' && (c | 32) <= 'z'; }
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
@@ -108,7 +109,8 @@ static bool strict(str *out, str s, const char **reason)
     return true;
 }
 
-/* ---- phrases ------------------------------------------------------------------------------------ */
+/* ---- phrases ------------------------------------------------------------------------------------
+ */
 
 static bool same_folded(const char *p, str lower)
 {
@@ -122,8 +124,9 @@ static bool same_folded(const char *p, str lower)
 /* What stands behind the last phrase that announces an answer. */
 static bool after_phrase(str *out, str s)
 {
-    static const char *const PHRASES[] = {"answer is", "answer:", "answer：", "answer $", "answer \\[",
-        "answer \\(", "answers are", "answer =", "####", "答案", "final answer"};
+    static const char *const PHRASES[] = {
+        "answer is",   "answer:",  "answer：", "answer $", "answer \\[",  "answer \\(",
+        "answers are", "answer =", "####",     "答案",     "final answer"};
     size_t last = SIZE_MAX, length = 0;
     for (size_t i = 0; i < s.n; i++)
         for (size_t k = 0; k < COUNT_OF(PHRASES); k++) {
@@ -134,8 +137,8 @@ static bool after_phrase(str *out, str s)
         }
     if (last == SIZE_MAX) return false;
     *out = cut(s, last + length, s.n);
-    static const char *const SKIPPED[] = {" ", "\n", "\t", ":", "：", "*", "为", "是", "就", "应", "选",
-                                          "is ", "="};
+    static const char *const SKIPPED[] = {" ",  "\n", "\t", ":",  "：",  "*", "为",
+                                          "是", "就", "应", "选", "is ", "="};
     for (bool more = true; more;) {
         more = false;
         for (size_t k = 0; k < COUNT_OF(SKIPPED); k++) {
@@ -148,11 +151,12 @@ static bool after_phrase(str *out, str s)
     return out->n > 0;
 }
 
-/* A formula between delimiters that begins at `at`; its inside and where it ends. `unclosed` keeps which
- * delimiters have no end behind this place, so that they are looked for once. */
+/* A formula between delimiters that begins at `at`; its inside and where it ends. `unclosed` keeps
+ * which delimiters have no end behind this place, so that they are looked for once. */
 static bool formula_at(str *inside, size_t *end, str s, size_t at, unsigned *unclosed)
 {
-    static const char *const MARKS[][2] = {{"$$", "$$"}, {"$", "$"}, {"\\[", "\\]"}, {"\\(", "\\)"}};
+    static const char *const MARKS[][2] = {
+        {"$$", "$$"}, {"$", "$"}, {"\\[", "\\]"}, {"\\(", "\\)"}};
     str rest = cut(s, at, s.n);
     for (size_t k = 0; k < COUNT_OF(MARKS); k++) {
         str open = str_of(MARKS[k][0]), close = str_of(MARKS[k][1]);
@@ -224,7 +228,8 @@ static bool lenient(str *out, str s)
     size_t at_formula = 0, at_number = 0;
     if (after_phrase(&rest, s)) {
         unsigned unclosed = 0;
-        if (formula_at(&formula, &at_formula, rest, 0, &unclosed)) return *out = trim(formula), out->n > 0;
+        if (formula_at(&formula, &at_formula, rest, 0, &unclosed))
+            return *out = trim(formula), out->n > 0;
         str line = cut(rest, 0, sentence(rest));
         if (last_formula(&formula, &at_formula, line) && at_formula == line.n)
             return *out = trim(formula), out->n > 0;
@@ -240,7 +245,8 @@ static bool lenient(str *out, str s)
     return (has_formula || has_number) && out->n > 0;
 }
 
-/* ---- the whole ---------------------------------------------------------------------------------- */
+/* ---- the whole ----------------------------------------------------------------------------------
+ */
 
 bool reward_extract(str *answer, str response, enum reward_form form, const char **reason)
 {

@@ -24,6 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     for (int form = REWARD_ANSWER; form <= REWARD_LENIENT; form++)
         if (reward_extract(&found, answer, (enum reward_form)form, &reason)) inside(found, answer);
     inside(reward_after_thinking(answer), answer);
-    if (reward_extract_code(&language, &code, answer)) inside(code, answer), inside(language, answer);
+    if (reward_extract_code(&language, &code, answer))
+        inside(code, answer), inside(language, answer);
     return 0;
 }

@@ -1,13 +1,14 @@
 /* math: how close to zero can an algebraic number be without being zero?
  * SPDX-License-Identifier: MIT
  *
- * A value built from rational numbers, roots and roots of unity by the four operations is written as
- * a/b, where a and b are algebraic integers of one field of degree at most D, the product of the
- * degrees of all different roots. If u and l bound a and b and all their conjugates, then the norm of
- * a non-zero a is at least 1 in size, so |a| >= u^(1-D), and |a/b| >= 1/(l u^(D-1)). The rules for u
- * and l are those of Burnikel, Funke, Mehlhorn, Schirra and Schmitt ("A separation bound for real
- * algebraic expressions", Algorithmica 55, 2009), which hold for complex roots as well. u and l are
- * kept as logarithms to base 2. An enclosure inside 2^-bits that contains zero is then zero itself. */
+ * A value built from rational numbers, roots and roots of unity by the four operations is written
+ * as a/b, where a and b are algebraic integers of one field of degree at most D, the product of the
+ * degrees of all different roots. If u and l bound a and b and all their conjugates, then the norm
+ * of a non-zero a is at least 1 in size, so |a| >= u^(1-D), and |a/b| >= 1/(l u^(D-1)). The rules
+ * for u and l are those of Burnikel, Funke, Mehlhorn, Schirra and Schmitt ("A separation bound for
+ * real algebraic expressions", Algorithmica 55, 2009), which hold for complex roots as well. u and
+ * l are kept as logarithms to base 2. An enclosure inside 2^-bits that contains zero is then zero
+ * itself. */
 #include "reward/math/value.h"
 
 #include <flint/ulong_extras.h>
@@ -18,8 +19,8 @@ enum { ROOTS_MAX = 32, DEGREE_MAX = 4096, ORDER_MAX = 5000 };
 typedef struct field {
     uint64_t root[ROOTS_MAX];
     size_t n;
-    double degree;  /* of the roots */
-    ulong order;    /* of the roots of unity */
+    double degree; /* of the roots */
+    ulong order;   /* of the roots of unity */
 } field;
 
 typedef struct size {
@@ -49,8 +50,8 @@ static bool adjoin(math_eval *e, field *f, size *s, ulong k, uint64_t h)
     }
     double up = (s->u + (double)(k - 1) * s->l) / (double)k;
     double low = ((double)(k - 1) * s->u + s->l) / (double)k;
-    if (s->u >= s->l) s->u = up;  /* root(a b^(k-1)) / b */
-    else s->l = low;              /* a / root(a^(k-1) b) */
+    if (s->u >= s->l) s->u = up; /* root(a b^(k-1)) / b */
+    else s->l = low;             /* a / root(a^(k-1) b) */
     return true;
 }
 
@@ -68,7 +69,8 @@ static bool power(math_eval *e, field *f, size *s, ref r)
     bool ok = math_rational(e, y, ref_next(base)) == Q_OK && !fmpq_is_zero(y);
     if (ok && ref_node(r)->kind == K_ROOT) fmpq_inv(y, y);
     ok = ok && fmpz_bits(fmpq_denref(y)) < 16 && fmpz_bits(fmpq_numref(y)) < 16;
-    ok = ok && bound(e, f, s, base) && adjoin(e, f, s, fmpz_get_ui(fmpq_denref(y)), math_hash(base));
+    ok =
+        ok && bound(e, f, s, base) && adjoin(e, f, s, fmpz_get_ui(fmpq_denref(y)), math_hash(base));
     if (ok) {
         double n = fmpz_get_d(fmpq_numref(y));
         if (n < 0) *s = (size){s->l, s->u};
@@ -117,14 +119,16 @@ static bool bound(math_eval *e, field *f, size *s, ref r)
     fmpq_t q;
     fmpq_init(q);
     enum q_status st = math_rational(e, q, r);
-    if (st == Q_OK) *s = (size){(double)fmpz_bits(fmpq_numref(q)), (double)fmpz_bits(fmpq_denref(q))};
+    if (st == Q_OK)
+        *s = (size){(double)fmpz_bits(fmpq_numref(q)), (double)fmpz_bits(fmpq_denref(q))};
     fmpq_clear(q);
     if (st != Q_IRRATIONAL) return st == Q_OK;
     ref c = ref_first(r);
     size t;
     switch (n->kind) {
     case K_I: return *s = (size){0, 0}, unity(f, 4);
-    case K_NEG: case K_PM: return bound(e, f, s, c);
+    case K_NEG:
+    case K_PM: return bound(e, f, s, c);
     case K_PERCENT: return bound(e, f, s, c) && (s->l += 7, true);
     case K_ADD:
         if (!bound(e, f, s, c)) return false;
@@ -144,7 +148,8 @@ static bool bound(math_eval *e, field *f, size *s, ref r)
         if (!bound(e, f, s, c) || !bound(e, f, &t, ref_next(c))) return false;
         s->u += t.l, s->l += t.u;
         return true;
-    case K_POW: case K_ROOT: return power(e, f, s, r);
+    case K_POW:
+    case K_ROOT: return power(e, f, s, r);
     case K_FUNC: return n->op <= FN_CSC ? trigonometric(e, f, s, r) : real_or_whole(e, f, s, r);
     default: return false;
     }
@@ -167,7 +172,8 @@ bool math_separation(math_eval *e, slong *bits, const formula *w)
     bool ok = difference(e, &f, &s, w->a, w->b, w->point);
     if (ok && w->c.at) {
         size x, y;
-        ok = difference(e, &f, &t, w->c, w->d, w->point2) && difference(e, &f, &x, w->a, w->b, w->point2) &&
+        ok = difference(e, &f, &t, w->c, w->d, w->point2) &&
+             difference(e, &f, &x, w->a, w->b, w->point2) &&
              difference(e, &f, &y, w->c, w->d, w->point);
         s.u += t.u, s.l += t.l;
         x.u += y.u, x.l += y.l;
@@ -193,9 +199,7 @@ bool math_angle(math_eval *e, fmpq_t out, ref r)
         ok = math_rational(e, out, c) == Q_OK;
         if (ok) fmpq_div_fmpz(out, out, (fmpz[]){180});
         return ok;
-    case K_NEG:
-        ok = math_angle(e, out, c);
-        return fmpq_neg(out, out), ok;
+    case K_NEG: ok = math_angle(e, out, c); return fmpq_neg(out, out), ok;
     case K_DIV: {
         if (!math_angle(e, out, c)) return false;
         fmpq_init(x);
@@ -204,7 +208,8 @@ bool math_angle(math_eval *e, fmpq_t out, ref r)
         fmpq_clear(x);
         return ok;
     }
-    case K_MUL: case K_ADD: {
+    case K_MUL:
+    case K_ADD: {
         fmpq_init(x);
         bool any = false, product = n->kind == K_MUL;
         fmpq_set_si(out, product, 1);
@@ -220,7 +225,6 @@ bool math_angle(math_eval *e, fmpq_t out, ref r)
         fmpq_clear(x);
         return ok && any;
     }
-    default:
-        return math_rational(e, out, r) == Q_OK && fmpq_is_zero(out);
+    default: return math_rational(e, out, r) == Q_OK && fmpq_is_zero(out);
     }
 }

@@ -177,7 +177,9 @@ static bool function(math_eval *e, acb_t x, ref r, slong prec)
     case FN_ASINH: acb_asinh(x, x, prec); break;
     case FN_ACOSH: acb_acosh(x, x, prec); break;
     case FN_ATANH: acb_atanh(x, x, prec); break;
-    case FN_LN: case FN_LOG: case FN_LG: return logarithm(e, x, r, prec);
+    case FN_LN:
+    case FN_LOG:
+    case FN_LG: return logarithm(e, x, r, prec);
     case FN_EXP:
         if (too_large(x)) return false;
         acb_exp(x, x, prec);
@@ -215,7 +217,8 @@ bool math_ball(math_eval *e, acb_t out, ref r, slong prec)
     switch (n->kind) {
     case K_ADD: return fold(e, out, r, prec, false);
     case K_MUL: return fold(e, out, r, prec, true);
-    case K_NEG: case K_PM: {
+    case K_NEG:
+    case K_PM: {
         bool ok = math_ball(e, out, ref_first(r), prec);
         if (n->kind == K_NEG || ((e->pm >> n->cols) ^ n->op) & 1) acb_neg(out, out);
         return ok;
@@ -223,17 +226,17 @@ bool math_ball(math_eval *e, acb_t out, ref r, slong prec)
     case K_DIV: {
         acb_t y;
         acb_init(y);
-        bool ok = math_ball(e, out, ref_first(r), prec) && math_ball(e, y, ref_next(ref_first(r)), prec);
+        bool ok =
+            math_ball(e, out, ref_first(r), prec) && math_ball(e, y, ref_next(ref_first(r)), prec);
         if (acb_contains_zero(y)) acb_indeterminate(out);
         else acb_div(out, out, y, prec);
         acb_clear(y);
         return ok;
     }
-    case K_POW: case K_ROOT: return power(e, out, r, prec);
+    case K_POW:
+    case K_ROOT: return power(e, out, r, prec);
     case K_PI: return acb_const_pi(out, prec), true;
-    case K_E:
-        acb_one(out);
-        return acb_exp(out, out, prec), true;
+    case K_E: acb_one(out); return acb_exp(out, out, prec), true;
     case K_I: return acb_onei(out), true;
     case K_PERCENT: {
         bool ok = math_ball(e, out, ref_first(r), prec);

@@ -58,14 +58,23 @@ static bool measure(math_eval *e, load *w, ref r, double *degree)
         }
     }
     switch (n->kind) {
-    case K_ADD: case K_NEG: case K_PM: case K_PERCENT: case K_DEG: *degree = most; break;
-    case K_MUL: case K_DIV: *degree = all; break;
+    case K_ADD:
+    case K_NEG:
+    case K_PM:
+    case K_PERCENT:
+    case K_DEG: *degree = most; break;
+    case K_MUL:
+    case K_DIV: *degree = all; break;
     case K_POW:
         if (power_of > 0) {
             *degree = all * power_of;
             break;
         } /* fall through */
-    case K_ROOT: case K_FUNC: case K_PI: case K_E: case K_I:
+    case K_ROOT:
+    case K_FUNC:
+    case K_PI:
+    case K_E:
+    case K_I:
         *degree = 1;
         if (!extension(e, w, math_hash(r))) return false;
         break;
@@ -199,38 +208,41 @@ static bool function(math_eval *e, ca_t out, ref r, ca_ctx_t ctx)
     ca_init(x, ctx), ca_init(y, ctx);
     bool ok = value(e, x, ref_first(r), ctx);
     if (ok) switch (fn) {
-    case FN_SIN: sine_cosine(out, y, x, ctx); break;
-    case FN_COS: sine_cosine(y, out, x, ctx); break;
-    case FN_TAN: sine_cosine(out, y, x, ctx), ca_div(out, out, y, ctx); break;
-    case FN_COT: sine_cosine(y, out, x, ctx), ca_div(out, out, y, ctx); break;
-    case FN_SEC: sine_cosine(y, out, x, ctx), ca_inv(out, out, ctx); break;
-    case FN_CSC: sine_cosine(out, y, x, ctx), ca_inv(out, out, ctx); break;
-    case FN_ASEC: ca_inv(x, x, ctx); /* fall through */
-    case FN_ACOS: ca_acos(out, x, ctx); break;
-    case FN_ACSC: ca_inv(x, x, ctx); /* fall through */
-    case FN_ASIN: ca_asin(out, x, ctx); break;
-    case FN_ATAN: ca_atan(out, x, ctx); break;
-    case FN_ACOT:
-        ca_atan(y, x, ctx);
-        ca_pi(out, ctx);
-        ca_div_ui(out, out, 2, ctx);
-        ca_sub(out, out, y, ctx);
-        break;
-    case FN_SINH: hyperbolic(out, x, -1, ctx); break;
-    case FN_COSH: hyperbolic(out, x, 1, ctx); break;
-    case FN_SECH: hyperbolic(out, x, 1, ctx), ca_inv(out, out, ctx); break;
-    case FN_CSCH: hyperbolic(out, x, -1, ctx), ca_inv(out, out, ctx); break;
-    case FN_TANH: case FN_COTH:
-        hyperbolic(out, x, -1, ctx);
-        hyperbolic(y, x, 1, ctx);
-        if (fn == FN_TANH) ca_div(out, out, y, ctx);
-        else ca_div(out, y, out, ctx);
-        break;
-    case FN_LN: case FN_LOG: case FN_LG: ok = logarithm(e, out, x, r, ctx); break;
-    case FN_EXP: exponential(out, x, ctx); break;
-    case FN_ABS: ca_abs(out, x, ctx); break;
-    default: ok = false;
-    }
+        case FN_SIN: sine_cosine(out, y, x, ctx); break;
+        case FN_COS: sine_cosine(y, out, x, ctx); break;
+        case FN_TAN: sine_cosine(out, y, x, ctx), ca_div(out, out, y, ctx); break;
+        case FN_COT: sine_cosine(y, out, x, ctx), ca_div(out, out, y, ctx); break;
+        case FN_SEC: sine_cosine(y, out, x, ctx), ca_inv(out, out, ctx); break;
+        case FN_CSC: sine_cosine(out, y, x, ctx), ca_inv(out, out, ctx); break;
+        case FN_ASEC: ca_inv(x, x, ctx); /* fall through */
+        case FN_ACOS: ca_acos(out, x, ctx); break;
+        case FN_ACSC: ca_inv(x, x, ctx); /* fall through */
+        case FN_ASIN: ca_asin(out, x, ctx); break;
+        case FN_ATAN: ca_atan(out, x, ctx); break;
+        case FN_ACOT:
+            ca_atan(y, x, ctx);
+            ca_pi(out, ctx);
+            ca_div_ui(out, out, 2, ctx);
+            ca_sub(out, out, y, ctx);
+            break;
+        case FN_SINH: hyperbolic(out, x, -1, ctx); break;
+        case FN_COSH: hyperbolic(out, x, 1, ctx); break;
+        case FN_SECH: hyperbolic(out, x, 1, ctx), ca_inv(out, out, ctx); break;
+        case FN_CSCH: hyperbolic(out, x, -1, ctx), ca_inv(out, out, ctx); break;
+        case FN_TANH:
+        case FN_COTH:
+            hyperbolic(out, x, -1, ctx);
+            hyperbolic(y, x, 1, ctx);
+            if (fn == FN_TANH) ca_div(out, out, y, ctx);
+            else ca_div(out, y, out, ctx);
+            break;
+        case FN_LN:
+        case FN_LOG:
+        case FN_LG: ok = logarithm(e, out, x, r, ctx); break;
+        case FN_EXP: exponential(out, x, ctx); break;
+        case FN_ABS: ca_abs(out, x, ctx); break;
+        default: ok = false;
+        }
     ca_clear(x, ctx), ca_clear(y, ctx);
     return ok;
 }
@@ -262,14 +274,14 @@ static bool value(math_eval *e, ca_t out, ref r, ca_ctx_t ctx)
     if (st != Q_IRRATIONAL) return st == Q_OK;
     bool ok;
     switch (n->kind) {
-    case K_ADD: case K_MUL: return fold(e, out, r, ctx);
-    case K_NEG: case K_PM:
+    case K_ADD:
+    case K_MUL: return fold(e, out, r, ctx);
+    case K_NEG:
+    case K_PM:
         ok = value(e, out, ref_first(r), ctx);
         if (n->kind == K_NEG || ((e->pm >> n->cols) ^ n->op) & 1) ca_neg(out, out, ctx);
         return ok;
-    case K_PERCENT:
-        ok = value(e, out, ref_first(r), ctx);
-        return ca_div_ui(out, out, 100, ctx), ok;
+    case K_PERCENT: ok = value(e, out, ref_first(r), ctx); return ca_div_ui(out, out, 100, ctx), ok;
     case K_DEG: {
         ca_t pi;
         ca_init(pi, ctx);
@@ -286,7 +298,8 @@ static bool value(math_eval *e, ca_t out, ref r, ca_ctx_t ctx)
         ca_div(out, out, y, ctx);
         return ca_clear(y, ctx), ok;
     }
-    case K_POW: case K_ROOT: return power(e, out, r, ctx);
+    case K_POW:
+    case K_ROOT: return power(e, out, r, ctx);
     case K_PI: return ca_pi(out, ctx), true;
     case K_I: return ca_i(out, ctx), true;
     case K_E: return ca_one(out, ctx), ca_exp(out, out, ctx), true;
@@ -315,8 +328,8 @@ static bool affordable(math_eval *e, const formula *f)
     if (ok && f->c.at) {
         ok = measure(e, &w, f->c, &d) && measure(e, &w, f->d, &d);
         e->point = f->point2;
-        ok = ok && measure(e, &w, f->a, &d) && measure(e, &w, f->b, &d) && measure(e, &w, f->c, &d) &&
-             measure(e, &w, f->d, &d);
+        ok = ok && measure(e, &w, f->a, &d) && measure(e, &w, f->b, &d) &&
+             measure(e, &w, f->c, &d) && measure(e, &w, f->d, &d);
         e->point = f->point;
     }
     return ok && math_spend(e, STEPS);

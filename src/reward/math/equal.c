@@ -5,7 +5,8 @@
 
 #include <stdlib.h>
 
-/* ---- one answer --------------------------------------------------------------------------------- */
+/* ---- one answer ---------------------------------------------------------------------------------
+ */
 
 static void side_free(math_side *s)
 {
@@ -20,8 +21,11 @@ static void side_free(math_side *s)
 static void translate(math_side *s)
 {
     static const char *const NAMES[][2] = {
-        {"all real numbers", "\\mathbb{R}"}, {"all reals", "\\mathbb{R}"},
-        {"real numbers", "\\mathbb{R}"}, {"empty set", "\\emptyset"}, {"infinity", "\\infty"},
+        {"all real numbers", "\\mathbb{R}"},
+        {"all reals", "\\mathbb{R}"},
+        {"real numbers", "\\mathbb{R}"},
+        {"empty set", "\\emptyset"},
+        {"infinity", "\\infty"},
         {"negative infinity", "-\\infty"},
     };
     buf words = {0};
@@ -48,7 +52,8 @@ static bool side_parse(math_side *s)
     return math_lex(s) && math_parse(s) && math_fold_matrices(s);
 }
 
-/* ---- units -------------------------------------------------------------------------------------- */
+/* ---- units --------------------------------------------------------------------------------------
+ */
 
 static void swap_marks(node *a, node *b)
 {
@@ -86,7 +91,8 @@ static bool letter_unit(buf *out, ref r)
     bool raised = n->kind == K_POW;
     const node *v = raised ? ref_node(ref_first(r)) : n;
     const node *power = raised ? ref_node(math_last(r)) : NULL;
-    if (v->kind != K_VAR || v->text.n != 1 || !memchr(LETTERS, *v->text.p, sizeof LETTERS - 1)) return false;
+    if (v->kind != K_VAR || v->text.n != 1 || !memchr(LETTERS, *v->text.p, sizeof LETTERS - 1))
+        return false;
     if (raised && power->kind != K_NUM) return false;
     buf_add_str(out, v->text);
     if (raised) buf_add_char(out, '^'), buf_add_str(out, power->text);
@@ -107,7 +113,8 @@ static ref without_letter_unit(buf *unit, ref r)
     return fits && letter_unit(unit, ref_next(number)) ? number : r;
 }
 
-/* ---- by type ------------------------------------------------------------------------------------ */
+/* ---- by type ------------------------------------------------------------------------------------
+ */
 
 static bool has_signs(ref r)
 {
@@ -142,7 +149,8 @@ static bool against_relation(math_eval *e, ref rel, ref other, bool rel_is_gold)
             ref swap = first;
             first = last, last = swap;
         }
-        if (math_is_name(first)) return rel_is_gold ? math_same(e, last, other) : math_same(e, other, last);
+        if (math_is_name(first))
+            return rel_is_gold ? math_same(e, last, other) : math_same(e, other, last);
         if (rel_is_gold) return false;
         for (ref c = first; c.at; c = ref_next(c)) /* 2+3 = 5: every side must be the gold */
             if (!math_same(e, other, c)) return false;
@@ -167,9 +175,11 @@ static bool same_structure(math_eval *e, ref a, ref b)
     switch (x->kind) {
     case K_TUPLE: return x->open == y->open && x->close == y->close && same_in_order(e, a, b);
     case K_MATRIX: return x->cols == y->cols && same_in_order(e, a, b);
-    case K_RATIO: case K_BUILDER: return same_in_order(e, a, b);
-    case K_SETOP: return x->op == y->op && (same_in_order(e, a, b) ||
-                                            (x->op == TOK_CUP && math_same_members(e, a, b)));
+    case K_RATIO:
+    case K_BUILDER: return same_in_order(e, a, b);
+    case K_SETOP:
+        return x->op == y->op &&
+               (same_in_order(e, a, b) || (x->op == TOK_CUP && math_same_members(e, a, b)));
     case K_REALS: return str_eq(x->text, y->text);
     case K_EMPTY: return true;
     default: return false;
@@ -199,27 +209,32 @@ bool math_same(math_eval *e, ref gold, ref answer)
     ref a = peel(gold, &ua), b = peel(answer, &ub);
     if (ua.n && ub.n && !str_eq(ua, ub)) return false;
     uint32_t signs = has_signs(a) + has_signs(b);
-    if (signs && !e->in_members && ref_node(a)->kind < K_SCALARS_END && ref_node(b)->kind < K_SCALARS_END)
+    if (signs && !e->in_members && ref_node(a)->kind < K_SCALARS_END &&
+        ref_node(b)->kind < K_SCALARS_END)
         return math_same_members(e, a, b);
     if (same_peeled(e, a, b)) return true;
     math_eval probe = *e;
     if (ref_node(a)->kind >= K_SCALARS_END || math_has_variables(&probe, a)) return false;
     buf raw = {0}, unit = {0};
     ref number = without_letter_unit(&raw, b);
-    bool fits = number.at != b.at && (ua.n == 0 || (math_unit(&unit, buf_str(&raw)) && str_eq(buf_str(&unit), ua)));
+    bool fits = number.at != b.at &&
+                (ua.n == 0 || (math_unit(&unit, buf_str(&raw)) && str_eq(buf_str(&unit), ua)));
     buf_free(&raw);
     buf_free(&unit);
     return fits && math_same_scalar(e, a, number);
 }
 
-/* ---- the whole ---------------------------------------------------------------------------------- */
+/* ---- the whole ----------------------------------------------------------------------------------
+ */
 
-/* Digits, one comma, digits: a decimal comma if the other side has no comma. "1,5" may be a list. */
+/* Digits, one comma, digits: a decimal comma if the other side has no comma. "1,5" may be a list.
+ */
 static bool decimal_comma(math_side *s, const math_side *other)
 {
     str t = buf_str(&s->clean);
     size_t comma = str_find(t, STR(","), 0);
-    if (comma == SIZE_MAX || comma == 0 || str_find(buf_str(&other->clean), STR(","), 0) != SIZE_MAX)
+    if (comma == SIZE_MAX || comma == 0 ||
+        str_find(buf_str(&other->clean), STR(","), 0) != SIZE_MAX)
         return false;
     size_t places = t.n - comma - 1, from = *t.p == '-';
     if (places == 3 && comma <= from + 3 && t.p[from] != '0') return false; /* 1,234 */
@@ -293,6 +308,7 @@ bool math_equal(str gold, str prediction, const char **reason)
 {
     const char *why;
     math_side a = {0}, b = {0};
+    math_thread_begin();
     math_clean(&a.clean, gold);
     math_clean(&b.clean, prediction);
     bool equal = decide(&a, &b, &why);

@@ -17,11 +17,15 @@ enum {
     MATH_TEXT_MAX = 32 << 10, /* longer answers are compared as text only */
     MATH_DEPTH_MAX = 200,
     MATH_NODES_MAX = 16384,
-    MATH_STEPS = 1000000,     /* for a pair of answers; about 20 ns each */
-    MATH_BITS_MAX = 1 << 16   /* of an exact number */
+    MATH_STEPS = 1000000,   /* for a pair of answers; about 20 ns each */
+    MATH_BITS_MAX = 1 << 16 /* of an exact number */
 };
 
-/* ---- notation ----------------------------------------------------------------------------------- */
+/* Sees to it that FLINT's memory for this thread is freed when the thread ends. */
+void math_thread_begin(void);
+
+/* ---- notation -----------------------------------------------------------------------------------
+ */
 
 /* Unicode, full width and Chinese punctuation to LaTeX in ASCII; delimiters, bold, boxes and full
  * stops around the whole taken off; $ dropped. Letters of other scripts stay. */
@@ -40,24 +44,97 @@ bool math_words(buf *folded, str plain);
 bool math_unit(buf *out, str text);
 bool math_unit_known(str word);
 
-/* ---- tokens ------------------------------------------------------------------------------------- */
+/* ---- tokens -------------------------------------------------------------------------------------
+ */
 
 enum tok {
-    TOK_END = 0, /* single characters stand for themselves: + - * / ^ _ ( ) [ ] { } | , ; : ! % ' = < > & */
-    TOK_NUM = 128, TOK_REPEAT, TOK_VAR, TOK_WORD, TOK_FUNC, TOK_PI, TOK_E, TOK_I, TOK_INF,
-    TOK_FRAC, TOK_SQRT, TOK_CBRT, TOK_BINOM, TOK_OVER, TOK_CHOOSE,
-    TOK_LE, TOK_GE, TOK_NE, TOK_IN, TOK_APPROX, TOK_REL, /* other relations: name in text */
-    TOK_CUP, TOK_CAP, TOK_SETMINUS, TOK_PM, TOK_MP, TOK_SETOPEN, TOK_SETCLOSE,
-    TOK_LFLOOR, TOK_RFLOOR, TOK_LCEIL, TOK_RCEIL, TOK_BEGIN, TOK_ENDENV, TOK_ROW, TOK_AND, TOK_OR,
-    TOK_DEG, TOK_CURRENCY, TOK_BIG, TOK_MOD, TOK_PMOD, TOK_ACCENT, TOK_EMPTY, TOK_REALS, TOK_DOTS,
+    TOK_END = 0, /* single characters stand for themselves: + - * / ^ _ ( ) [ ] { } | , ; : ! % ' =
+                    < > & */
+    TOK_NUM = 128,
+    TOK_REPEAT,
+    TOK_VAR,
+    TOK_WORD,
+    TOK_FUNC,
+    TOK_PI,
+    TOK_E,
+    TOK_I,
+    TOK_INF,
+    TOK_FRAC,
+    TOK_SQRT,
+    TOK_CBRT,
+    TOK_BINOM,
+    TOK_OVER,
+    TOK_CHOOSE,
+    TOK_LE,
+    TOK_GE,
+    TOK_NE,
+    TOK_IN,
+    TOK_APPROX,
+    TOK_REL, /* other relations: name in text */
+    TOK_CUP,
+    TOK_CAP,
+    TOK_SETMINUS,
+    TOK_PM,
+    TOK_MP,
+    TOK_SETOPEN,
+    TOK_SETCLOSE,
+    TOK_LFLOOR,
+    TOK_RFLOOR,
+    TOK_LCEIL,
+    TOK_RCEIL,
+    TOK_BEGIN,
+    TOK_ENDENV,
+    TOK_ROW,
+    TOK_AND,
+    TOK_OR,
+    TOK_DEG,
+    TOK_CURRENCY,
+    TOK_BIG,
+    TOK_MOD,
+    TOK_PMOD,
+    TOK_ACCENT,
+    TOK_EMPTY,
+    TOK_REALS,
+    TOK_DOTS,
     TOK_BAD
 };
 
 enum math_func {
-    FN_SIN, FN_COS, FN_TAN, FN_COT, FN_SEC, FN_CSC, FN_ASIN, FN_ACOS, FN_ATAN, FN_ACOT, FN_ASEC,
-    FN_ACSC, FN_SINH, FN_COSH, FN_TANH, FN_COTH, FN_SECH, FN_CSCH, FN_ASINH, FN_ACOSH, FN_ATANH,
-    FN_LN, FN_LOG, FN_LG, FN_EXP, FN_ABS, FN_FLOOR, FN_CEIL, FN_SQRT, FN_CBRT,
-    FN_GCD, FN_LCM, FN_MAX, FN_MIN, FN_DET
+    FN_SIN,
+    FN_COS,
+    FN_TAN,
+    FN_COT,
+    FN_SEC,
+    FN_CSC,
+    FN_ASIN,
+    FN_ACOS,
+    FN_ATAN,
+    FN_ACOT,
+    FN_ASEC,
+    FN_ACSC,
+    FN_SINH,
+    FN_COSH,
+    FN_TANH,
+    FN_COTH,
+    FN_SECH,
+    FN_CSCH,
+    FN_ASINH,
+    FN_ACOSH,
+    FN_ATANH,
+    FN_LN,
+    FN_LOG,
+    FN_LG,
+    FN_EXP,
+    FN_ABS,
+    FN_FLOOR,
+    FN_CEIL,
+    FN_SQRT,
+    FN_CBRT,
+    FN_GCD,
+    FN_LCM,
+    FN_MAX,
+    FN_MIN,
+    FN_DET
 };
 
 typedef struct token {
@@ -71,38 +148,68 @@ typedef struct token {
 
 typedef struct math_side math_side;
 
-/* ---- the tree ----------------------------------------------------------------------------------- */
+/* ---- the tree -----------------------------------------------------------------------------------
+ */
 
 enum kind {
-    K_NUM, K_REPEAT, K_VAR, K_PI, K_E, K_I, K_INF,
-    K_ADD, K_MUL, K_NEG, K_DIV, K_POW, K_ROOT /* radicand, degree */, K_FUNC, K_FACT, K_BINOM,
-    K_PERCENT, K_DEG, K_PM, K_BIG, K_APPLY /* f(x) */, K_MOD, K_BASE,
+    K_NUM,
+    K_REPEAT,
+    K_VAR,
+    K_PI,
+    K_E,
+    K_I,
+    K_INF,
+    K_ADD,
+    K_MUL,
+    K_NEG,
+    K_DIV,
+    K_POW,
+    K_ROOT /* radicand, degree */,
+    K_FUNC,
+    K_FACT,
+    K_BINOM,
+    K_PERCENT,
+    K_DEG,
+    K_PM,
+    K_BIG,
+    K_APPLY /* f(x) */,
+    K_MOD,
+    K_BASE,
     K_SCALARS_END,
-    K_TUPLE = K_SCALARS_END, K_SET, K_LIST, K_RATIO, K_SETOP, K_REL, K_MATRIX, K_REALS, K_EMPTY,
-    K_BUILDER, K_UNIT
+    K_TUPLE = K_SCALARS_END,
+    K_SET,
+    K_LIST,
+    K_RATIO,
+    K_SETOP,
+    K_REL,
+    K_MATRIX,
+    K_REALS,
+    K_EMPTY,
+    K_BUILDER,
+    K_UNIT
 };
 
 typedef struct node {
     uint8_t kind;
-    uint8_t op;        /* function; relation that stands before this child; set operation; sign */
+    uint8_t op;          /* function; relation that stands before this child; set operation; sign */
     uint8_t open, close; /* K_TUPLE: brackets */
-    uint8_t rel;       /* the relation between the sibling before and this one */
-    uint8_t sep;       /* K_LIST: ',' or TOK_AND or TOK_OR */
-    uint32_t n;        /* children; K_MATRIX: all cells */
+    uint8_t rel;         /* the relation between the sibling before and this one */
+    uint8_t sep;         /* K_LIST: ',' or TOK_AND or TOK_OR */
+    uint32_t n;          /* children; K_MATRIX: all cells */
     uint32_t first, last, next; /* 0: none */
     uint32_t cols;
-    str text, more;    /* number, name, unit, operator */
-    uint64_t hash;     /* 0: not made yet */
+    str text, more; /* number, name, unit, operator */
+    uint64_t hash;  /* 0: not made yet */
 } node;
 
 struct math_side {
     buf clean, plain, pool; /* pool: texts of tokens */
     token *tok;
     size_t n_tok;
-    node *nodes;            /* [0] is "none" */
+    node *nodes; /* [0] is "none" */
     uint32_t n_nodes, cap_nodes;
-    uint32_t root;          /* 0: did not parse */
-    bool has_log;           /* \log without a base: the base is 10 or e, as both sides please */
+    uint32_t root; /* 0: did not parse */
+    bool has_log;  /* \log without a base: the base is 10 or e, as both sides please */
 };
 
 bool math_lex(math_side *s);
@@ -120,7 +227,8 @@ static inline ref ref_next(ref r) { return (ref){r.s, ref_node(r)->next}; }
 /* Equal for trees that differ in the order of sums and products only. */
 uint64_t math_hash(ref r);
 
-/* ---- values ------------------------------------------------------------------------------------- */
+/* ---- values -------------------------------------------------------------------------------------
+ */
 
 /* A variable bound by a sum or product that is being worked out. */
 typedef struct binding {
@@ -132,15 +240,15 @@ typedef struct binding {
 /* Where expressions are evaluated, and what is left to spend. */
 typedef struct math_eval {
     int64_t steps;
-    int point;            /* which values variables have */
-    bool small;           /* values of few bits, for functions that are not rational */
-    bool left_reals;      /* an even root or a logarithm of a negative number was taken */
-    bool complex;         /* values that are not real are wanted */
-    bool in_members;      /* signs of plus-minus are chosen */
-    bool log10;           /* \log means base 10 */
+    int point;       /* which values variables have */
+    bool small;      /* values of few bits, for functions that are not rational */
+    bool left_reals; /* an even root or a logarithm of a negative number was taken */
+    bool complex;    /* values that are not real are wanted */
+    bool in_members; /* signs of plus-minus are chosen */
+    bool log10;      /* \log means base 10 */
     uint64_t seed;
-    uint32_t pm;          /* signs of plus-minus: bit i */
-    uint64_t whole[32];   /* names of variables that need whole values */
+    uint32_t pm;        /* signs of plus-minus: bit i */
+    uint64_t whole[32]; /* names of variables that need whole values */
     size_t n_whole;
     const binding *bound;
 } math_eval;
@@ -167,7 +275,8 @@ bool math_same_scalar(math_eval *e, ref a, ref b);
 /* One is a decimal of 8 digits and more that rounds the other, which has no finite decimal. */
 bool math_approximates(math_eval *e, ref a, ref b);
 
-/* ---- comparison by type: gold first, then what was answered ------------------------------------- */
+/* ---- comparison by type: gold first, then what was answered -------------------------------------
+ */
 
 bool math_same(math_eval *e, ref gold, ref answer);
 bool math_same_members(math_eval *e, ref gold, ref answer);

@@ -79,7 +79,8 @@ static uint32_t product(math_side *s, uint32_t a, uint32_t b)
     for (uint32_t i = 0; m && i < n * k; i++) {
         uint32_t sum = make(s, K_ADD);
         for (uint32_t j = 0; sum && j < inner; j++)
-            sum = add(s, sum, two(s, K_MUL, cell(s, a, i / k * inner + j), cell(s, b, j * k + i % k)));
+            sum = add(s, sum,
+                      two(s, K_MUL, cell(s, a, i / k * inner + j), cell(s, b, j * k + i % k)));
         m = add(s, m, sum);
     }
     return m;

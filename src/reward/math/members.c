@@ -61,8 +61,7 @@ static bool collect(members *m, ref r)
 {
     const node *n = ref_node(r);
     if (n->kind == K_EMPTY) return true;
-    bool many = n->kind == K_LIST || n->kind == K_SET ||
-                (n->kind == K_SETOP && n->op == TOK_CUP);
+    bool many = n->kind == K_LIST || n->kind == K_SET || (n->kind == K_SETOP && n->op == TOK_CUP);
     if (!many) return push_signs(m, r);
     for (ref c = ref_first(r); c.at; c = ref_next(c))
         if (!(ref_node(c)->kind == K_LIST ? collect(m, c) : push_signs(m, c))) return false;
@@ -88,7 +87,8 @@ static void drop_repeats(members *m)
 static void match_hashes(members *a, members *b)
 {
     for (size_t i = 0, k = 0; i < a->n && k < b->n;) {
-        if (a->p[i].hash == b->p[k].hash && a->p[i].pm == 0) a->p[i++].matched = b->p[k++].matched = true;
+        if (a->p[i].hash == b->p[k].hash && a->p[i].pm == 0)
+            a->p[i++].matched = b->p[k++].matched = true;
         else if (a->p[i].hash < b->p[k].hash) i++;
         else k++;
     }

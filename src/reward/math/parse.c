@@ -16,10 +16,10 @@
 typedef struct parser {
     math_side *s;
     size_t at;
-    int depth, bars;  /* open brackets, open absolute values */
-    int in_set;       /* where | and : separate a set's members from their condition */
-    int i_index;      /* inside a sum over i */
-    str currency;     /* a currency sign seen in the current item */
+    int depth, bars; /* open brackets, open absolute values */
+    int in_set;      /* where | and : separate a set's members from their condition */
+    int i_index;     /* inside a sum over i */
+    str currency;    /* a currency sign seen in the current item */
 } parser;
 
 static uint32_t list(parser *p);
@@ -93,7 +93,8 @@ static uint32_t chain(parser *p, int kind, uint32_t a, uint32_t b, bool fresh)
     return make2(p, kind, a, b);
 }
 
-/* ---- pieces that are kept as text --------------------------------------------------------------- */
+/* ---- pieces that are kept as text ---------------------------------------------------------------
+ */
 
 static str note(parser *p, size_t start)
 {
@@ -131,9 +132,10 @@ static bool raw(parser *p)
 
 static bool at_item_end(parser *p)
 {
-    static const uint8_t ENDS[] = {TOK_END, ',', ';', ')', ']', '}', TOK_SETCLOSE, TOK_AND, TOK_OR,
-        '=', '<', '>', TOK_LE, TOK_GE, TOK_NE, TOK_APPROX, TOK_ROW, '&', TOK_ENDENV, '|', TOK_IN,
-        TOK_REL};
+    static const uint8_t ENDS[] = {TOK_END,      ',',     ';',    ')',        ']',     '}',
+                                   TOK_SETCLOSE, TOK_AND, TOK_OR, '=',        '<',     '>',
+                                   TOK_LE,       TOK_GE,  TOK_NE, TOK_APPROX, TOK_ROW, '&',
+                                   TOK_ENDENV,   '|',     TOK_IN, TOK_REL};
     for (size_t i = 0; i < COUNT_OF(ENDS); i++)
         if (is(p, ENDS[i])) return true;
     return false;
@@ -175,7 +177,8 @@ static uint32_t with_unit(parser *p, uint32_t of)
     return n;
 }
 
-/* ---- bases -------------------------------------------------------------------------------------- */
+/* ---- bases --------------------------------------------------------------------------------------
+ */
 
 enum { TAKEN_APART = 255, LETTERS_MAX = 4 };
 
@@ -189,11 +192,29 @@ static bool is_product(const token *t)
 static bool opens_factor(parser *p)
 {
     switch (cur(p)->kind) {
-    case TOK_NUM: case TOK_REPEAT: case TOK_VAR: case TOK_FUNC: case TOK_PI: case TOK_E: case TOK_I:
-    case TOK_INF: case TOK_FRAC: case TOK_SQRT: case TOK_CBRT: case TOK_BINOM: case '(': case '[':
-    case '{': case TOK_LFLOOR: case TOK_LCEIL: case TOK_BEGIN: case TOK_BIG: case TOK_ACCENT: return true;
+    case TOK_NUM:
+    case TOK_REPEAT:
+    case TOK_VAR:
+    case TOK_FUNC:
+    case TOK_PI:
+    case TOK_E:
+    case TOK_I:
+    case TOK_INF:
+    case TOK_FRAC:
+    case TOK_SQRT:
+    case TOK_CBRT:
+    case TOK_BINOM:
+    case '(':
+    case '[':
+    case '{':
+    case TOK_LFLOOR:
+    case TOK_LCEIL:
+    case TOK_BEGIN:
+    case TOK_BIG:
+    case TOK_ACCENT: return true;
     case '|': return p->bars == 0 && !p->in_set;
-    case TOK_WORD: return cur(p)->fn == TAKEN_APART || (is_product(cur(p)) && !math_unit_known(cur(p)->text));
+    case TOK_WORD:
+        return cur(p)->fn == TAKEN_APART || (is_product(cur(p)) && !math_unit_known(cur(p)->text));
     default: return false;
     }
 }
@@ -208,8 +229,8 @@ static bool whole_digits(str s)
 /* Digits in another base: 204_5, 204_{\text{five}}, 204_{(5)}. */
 static uint32_t in_base(parser *p, uint32_t n)
 {
-    static const char *const BASES[] = {"two", "three", "four", "five", "six", "seven", "eight",
-                                        "nine", "ten", "twelve", "sixteen"};
+    static const char *const BASES[] = {"two",   "three", "four", "five",   "six",    "seven",
+                                        "eight", "nine",  "ten",  "twelve", "sixteen"};
     static const char *const DIGITS[] = {"2", "3", "4", "5", "6", "7", "8", "9", "10", "12", "16"};
     p->at++;
     size_t start = p->s->pool.n;
@@ -230,7 +251,8 @@ static uint32_t mixed(parser *p, uint32_t n)
 {
     size_t back = p->at;
     str above = {0}, below = {0};
-    if (is(p, TOK_NUM) && cur(p)->space && ahead(p, 1)->kind == '/' && ahead(p, 2)->kind == TOK_NUM) {
+    if (is(p, TOK_NUM) && cur(p)->space && ahead(p, 1)->kind == '/' &&
+        ahead(p, 2)->kind == TOK_NUM) {
         above = cur(p)->text, below = ahead(p, 2)->text;
         p->at += 3;
     } else if (accept(p, TOK_FRAC)) {
@@ -251,8 +273,9 @@ static uint32_t mixed(parser *p, uint32_t n)
             }
         }
     }
-    bool proper = whole_digits(above) && whole_digits(below) &&
-                  (above.n < below.n || (above.n == below.n && memcmp(above.p, below.p, above.n) < 0));
+    bool proper =
+        whole_digits(above) && whole_digits(below) &&
+        (above.n < below.n || (above.n == below.n && memcmp(above.p, below.p, above.n) < 0));
     if (!proper) {
         p->at = back;
         return n;
@@ -407,7 +430,8 @@ static uint32_t matrix(parser *p)
     return p->s->nodes[n].n ? n : 0;
 }
 
-/* A sum, product, integral or limit. Sums and products with an index keep index, bounds and body. */
+/* A sum, product, integral or limit. Sums and products with an index keep index, bounds and body.
+ */
 static uint32_t big(parser *p)
 {
     str name = cur(p)->text;
@@ -457,8 +481,9 @@ static uint32_t function_argument(parser *p)
 
 static int inverse(int fn)
 {
-    return fn <= FN_CSC ? fn + FN_ASIN - FN_SIN
-                        : fn >= FN_SINH && fn <= FN_TANH ? fn + FN_ASINH - FN_SINH : -1;
+    return fn <= FN_CSC                     ? fn + FN_ASIN - FN_SIN
+           : fn >= FN_SINH && fn <= FN_TANH ? fn + FN_ASINH - FN_SINH
+                                            : -1;
 }
 
 static uint32_t function(parser *p)
@@ -510,8 +535,8 @@ static uint32_t variable(parser *p, str name)
     }
     str full = note(p, start);
     if (!longer) p->s->pool.n = start;
-    bool called = is(p, '(') && !cur(p)->space && full.n &&
-                  (strchr("fgh", *full.p) != NULL) && (name.n == 1);
+    bool called =
+        is(p, '(') && !cur(p)->space && full.n && (strchr("fgh", *full.p) != NULL) && (name.n == 1);
     if (!called) return make_text(p, K_VAR, longer ? full : name);
     uint32_t n = make1(p, K_APPLY, base(p));
     p->s->nodes[n].text = longer ? full : name;
@@ -533,7 +558,8 @@ static uint32_t base_inside(parser *p)
 {
     token *t = cur(p);
     switch (t->kind) {
-    case TOK_NUM: case TOK_REPEAT: return number(p);
+    case TOK_NUM:
+    case TOK_REPEAT: return number(p);
     case TOK_VAR: return p->at++, variable(p, t->text);
     case TOK_E: return p->at++, is(p, '_') ? variable(p, t->text) : make(p, K_E);
     case TOK_I: return p->at++, is(p, '_') || p->i_index ? variable(p, t->text) : make(p, K_I);
@@ -550,7 +576,8 @@ static uint32_t base_inside(parser *p)
         uint32_t a = argument(p, true);
         return a ? make2(p, K_BINOM, a, argument(p, true)) : 0;
     }
-    case '(': case '[': return brackets(p);
+    case '(':
+    case '[': return brackets(p);
     case '{': return braces(p, false);
     case TOK_SETOPEN: return braces(p, true);
     case '|': return bars(p);
@@ -566,7 +593,8 @@ static uint32_t base_inside(parser *p)
         return p->at++, make_text(p, K_VAR, t->text);
     case '-': return p->at++, make1(p, K_NEG, factor(p));
     case '+': return p->at++, factor(p);
-    case TOK_PM: case TOK_MP: return p->at++, make_op(p, K_PM, t->kind == TOK_MP, factor(p));
+    case TOK_PM:
+    case TOK_MP: return p->at++, make_op(p, K_PM, t->kind == TOK_MP, factor(p));
     default: return 0;
     }
 }
@@ -578,7 +606,8 @@ static uint32_t base(parser *p)
     return n;
 }
 
-/* ---- operators ---------------------------------------------------------------------------------- */
+/* ---- operators ----------------------------------------------------------------------------------
+ */
 
 /* After '^'. */
 static uint32_t power(parser *p, uint32_t n)
@@ -616,8 +645,8 @@ static bool multiplier(str w, const char **zeros)
 {
     static const struct {
         const char *name, *value;
-    } M[] = {{"thousand", "1000"}, {"million", "1000000"}, {"billion", "1000000000"},
-             {"trillion", "1000000000000"}, {"dozen", "12"}, {"hundred", "100"}};
+    } M[] = {{"thousand", "1000"},          {"million", "1000000"}, {"billion", "1000000000"},
+             {"trillion", "1000000000000"}, {"dozen", "12"},        {"hundred", "100"}};
     for (size_t i = 0; i < COUNT_OF(M); i++)
         if (str_eq(w, str_of(M[i].name))) return *zeros = M[i].value, true;
     return false;
@@ -633,8 +662,10 @@ static uint32_t term(parser *p)
         else if (accept(p, '/')) n = make2(p, K_DIV, n, factor(p)), fresh = true;
         else if (accept(p, TOK_MOD)) n = make2(p, K_MOD, n, factor(p)), fresh = true;
         else if (is(p, TOK_WORD) && multiplier(cur(p)->text, &zeros))
-            p->at++, n = chain(p, K_MUL, n, make_text(p, K_NUM, str_of(zeros)), fresh), fresh = false;
-        else if (is(p, TOK_NUM) && p->at && ahead(p, 0)->space && p->s->tok[p->at - 1].kind == TOK_NUM)
+            p->at++, n = chain(p, K_MUL, n, make_text(p, K_NUM, str_of(zeros)), fresh),
+                     fresh = false;
+        else if (is(p, TOK_NUM) && p->at && ahead(p, 0)->space &&
+                 p->s->tok[p->at - 1].kind == TOK_NUM)
             n = 0; /* "2 3" */
         else if (opens_factor(p)) n = chain(p, K_MUL, n, factor(p), fresh), fresh = false;
         else break;
@@ -725,8 +756,8 @@ static uint32_t item(parser *p)
     }
     if (accept(p, TOK_CURRENCY)) p->currency = p->s->tok[p->at - 1].text;
     if (n && p->currency.n) {
-        static const char *const NAMES[][2] = {{"$", "usd"}, {"euro", "eur"}, {"pounds", "gbp"},
-                                               {"yen", "yuan"}};
+        static const char *const NAMES[][2] = {
+            {"$", "usd"}, {"euro", "eur"}, {"pounds", "gbp"}, {"yen", "yuan"}};
         n = make1(p, K_UNIT, n);
         p->s->nodes[n].text = p->currency;
         for (size_t i = 0; i < COUNT_OF(NAMES); i++)

@@ -12,7 +12,8 @@ bool math_spend(math_eval *e, int64_t steps)
     return true;
 }
 
-/* ---- hashes ------------------------------------------------------------------------------------- */
+/* ---- hashes -------------------------------------------------------------------------------------
+ */
 
 static uint64_t mix(uint64_t h, uint64_t v) /* splitmix64's finaliser */
 {
@@ -59,7 +60,8 @@ uint64_t math_hash(ref r)
     return n->hash = h;
 }
 
-/* ---- variables ---------------------------------------------------------------------------------- */
+/* ---- variables ----------------------------------------------------------------------------------
+ */
 
 static uint64_t name_of(const node *n) { return hash_text(n->text); }
 
@@ -102,13 +104,15 @@ static bool variables(math_eval *e, ref r, bool whole)
                                         n->op == FN_LCM || n->op == FN_EXP));
     size_t i = 0;
     for (ref c = ref_first(r); c.at; c = ref_next(c), i++)
-        any |= variables(e, c, below || (n->kind == K_POW && i == 1) || (n->kind == K_BIG && i < 3));
+        any |=
+            variables(e, c, below || (n->kind == K_POW && i == 1) || (n->kind == K_BIG && i < 3));
     return any;
 }
 
 bool math_has_variables(math_eval *e, ref r) { return variables(e, r, false); }
 
-/* ---- literals ----------------------------------------------------------------------------------- */
+/* ---- literals -----------------------------------------------------------------------------------
+ */
 
 enum { LITERAL_MAX = 20000, EXPONENT_MAX = 20000 };
 
@@ -194,7 +198,8 @@ static bool repeat(fmpq_t out, const node *n)
     return ok;
 }
 
-/* ---- evaluation --------------------------------------------------------------------------------- */
+/* ---- evaluation ---------------------------------------------------------------------------------
+ */
 
 static slong bits(const fmpq_t q)
 {
@@ -378,8 +383,10 @@ static enum q_status indexed(math_eval *e, fmpq_t out, ref r)
     fmpq_init(x), fmpq_init(y);
     enum q_status st = math_rational(e, x, low);
     if (st == Q_OK) st = math_rational(e, y, high);
-    if (st == Q_OK && (!fmpz_is_one(fmpq_denref(x)) || !fmpz_is_one(fmpq_denref(y)))) st = Q_UNDEFINED;
-    if (st == Q_OK && (fmpz_bits(fmpq_numref(x)) > 40 || fmpz_bits(fmpq_numref(y)) > 40)) st = Q_LIMIT;
+    if (st == Q_OK && (!fmpz_is_one(fmpq_denref(x)) || !fmpz_is_one(fmpq_denref(y))))
+        st = Q_UNDEFINED;
+    if (st == Q_OK && (fmpz_bits(fmpq_numref(x)) > 40 || fmpz_bits(fmpq_numref(y)) > 40))
+        st = Q_LIMIT;
     slong from = 0, to = 0;
     if (st == Q_OK) {
         from = fmpz_get_si(fmpq_numref(x)), to = fmpz_get_si(fmpq_numref(y));
@@ -400,8 +407,8 @@ static enum q_status indexed(math_eval *e, fmpq_t out, ref r)
     return st;
 }
 
-/* What is not worked out (an integral, an unknown function) is a number of its own: the same for the
- * same expression, and never by chance another's. */
+/* What is not worked out (an integral, an unknown function) is a number of its own: the same for
+ * the same expression, and never by chance another's. */
 static enum q_status unknown(math_eval *e, fmpq_t out, uint64_t h)
 {
     h = mix(mix(e->seed, h), (uint64_t)e->point);
@@ -439,29 +446,30 @@ static enum q_status two(math_eval *e, fmpq_t x, ref r)
     else if (st == Q_OK) st = sy;
     if (st == Q_OK && !charge(e, bits(x) + bits(y))) st = Q_LIMIT;
     if (st == Q_OK) switch (ref_node(r)->kind) {
-    case K_DIV:
-        if (fmpq_is_zero(y)) st = Q_UNDEFINED;
-        else fmpq_div(x, x, y);
-        break;
-    case K_POW: st = raise_to(e, x, y); break;
-    case K_ROOT:
-        if (fmpq_is_zero(y)) st = Q_UNDEFINED;
-        else if (fmpz_is_one(fmpq_denref(y)) && fmpz_cmp_ui(fmpq_numref(y), 4096) <= 0 && fmpq_sgn(y) > 0)
-            st = take_root(e, x, fmpz_get_ui(fmpq_numref(y)));
-        else fmpq_inv(y, y), st = raise_to(e, x, y);
-        break;
-    case K_BINOM: st = binomial(e, x, y); break;
-    default: /* K_MOD */
-        if (fmpq_sgn(y) <= 0) st = Q_UNDEFINED;
-        else {
-            fmpq_t q;
-            fmpq_init(q);
-            fmpq_div(q, x, y);
-            round_to(q, false);
-            fmpq_submul(x, q, y);
-            fmpq_clear(q);
+        case K_DIV:
+            if (fmpq_is_zero(y)) st = Q_UNDEFINED;
+            else fmpq_div(x, x, y);
+            break;
+        case K_POW: st = raise_to(e, x, y); break;
+        case K_ROOT:
+            if (fmpq_is_zero(y)) st = Q_UNDEFINED;
+            else if (fmpz_is_one(fmpq_denref(y)) && fmpz_cmp_ui(fmpq_numref(y), 4096) <= 0 &&
+                     fmpq_sgn(y) > 0)
+                st = take_root(e, x, fmpz_get_ui(fmpq_numref(y)));
+            else fmpq_inv(y, y), st = raise_to(e, x, y);
+            break;
+        case K_BINOM: st = binomial(e, x, y); break;
+        default: /* K_MOD */
+            if (fmpq_sgn(y) <= 0) st = Q_UNDEFINED;
+            else {
+                fmpq_t q;
+                fmpq_init(q);
+                fmpq_div(q, x, y);
+                round_to(q, false);
+                fmpq_submul(x, q, y);
+                fmpq_clear(q);
+            }
         }
-    }
     fmpq_clear(y);
     return st;
 }
@@ -472,7 +480,9 @@ enum q_status math_rational(math_eval *e, fmpq_t out, ref r)
     enum q_status st;
     if (!math_spend(e, 2)) return Q_LIMIT;
     switch (n->kind) {
-    case K_NUM: return math_spend(e, (int64_t)(n->text.n / 16)) && math_literal(out, n->text) ? Q_OK : Q_LIMIT;
+    case K_NUM:
+        return math_spend(e, (int64_t)(n->text.n / 16)) && math_literal(out, n->text) ? Q_OK
+                                                                                      : Q_LIMIT;
     case K_REPEAT: return repeat(out, n) ? Q_OK : Q_LIMIT;
     case K_VAR: return math_variable(out, e, name_of(n)), Q_OK;
     case K_ADD: return fold(e, out, r, false);
@@ -489,7 +499,11 @@ enum q_status math_rational(math_eval *e, fmpq_t out, ref r)
         st = math_rational(e, out, ref_first(r));
         if ((((e->pm >> n->cols) ^ n->op) & 1) && st == Q_OK) fmpq_neg(out, out);
         return st;
-    case K_DIV: case K_POW: case K_ROOT: case K_BINOM: case K_MOD: return two(e, out, r);
+    case K_DIV:
+    case K_POW:
+    case K_ROOT:
+    case K_BINOM:
+    case K_MOD: return two(e, out, r);
     case K_FACT:
         st = math_rational(e, out, ref_first(r));
         return st == Q_OK ? factorial(e, out) : st;
@@ -504,7 +518,10 @@ enum q_status math_rational(math_eval *e, fmpq_t out, ref r)
         return unknown(e, out, math_hash(r));
     case K_BASE: return unknown(e, out, math_hash(r));
     case K_INF: return Q_IRRATIONAL;
-    case K_PI: case K_E: case K_I: case K_DEG: return Q_IRRATIONAL;
+    case K_PI:
+    case K_E:
+    case K_I:
+    case K_DEG: return Q_IRRATIONAL;
     default: return Q_UNDEFINED; /* no number */
     }
 }

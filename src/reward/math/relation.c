@@ -100,7 +100,8 @@ static bool same_chain(math_eval *e, ref gold, ref answer, bool back)
 /* The same sides and signs, also where sides are sets, points or words. */
 static bool same_parts(math_eval *e, ref gold, ref answer)
 {
-    if (ref_node(gold)->n != ref_node(answer)->n || !str_eq(ref_node(gold)->text, ref_node(answer)->text))
+    if (ref_node(gold)->n != ref_node(answer)->n ||
+        !str_eq(ref_node(gold)->text, ref_node(answer)->text))
         return false;
     ref c = ref_first(answer);
     for (ref a = ref_first(gold); a.at; a = ref_next(a), c = ref_next(c))
@@ -113,7 +114,8 @@ bool math_same_relation(math_eval *e, ref gold, ref answer)
     if (math_is_equation(gold) && math_is_equation(answer)) {
         ref a = ref_first(gold), c = ref_first(answer), b = math_last(gold), d = math_last(answer);
         int sign;
-        if (math_is_name(a) && math_is_name(c) && math_same(e, a, c) && math_same(e, b, d)) return true;
+        if (math_is_name(a) && math_is_name(c) && math_same(e, a, c) && math_same(e, b, d))
+            return true;
         return proportional(e, a, b, c, d, &sign) || same_parts(e, gold, answer);
     }
     if (math_is_equation(gold) || math_is_equation(answer)) return false;

@@ -1,10 +1,11 @@
 /* math: are two expressions the same number, or the same function of their variables?
  * SPDX-License-Identifier: MIT
  *
- * Numbers: exact rational arithmetic; else enclosures, which part most unequal pairs at 64 bits; else a
- * separation bound (algebraic numbers) or Calcium decides that they are equal. With variables the same
- * is asked at points that follow from a hash of both sides: an identity of rational functions that
- * fails is caught at a random point but for a chance of degree/2^24 each. */
+ * Numbers: exact rational arithmetic; else enclosures, which part most unequal pairs at 64 bits;
+ * else a separation bound (algebraic numbers) or Calcium decides that they are equal. With
+ * variables the same is asked at points that follow from a hash of both sides: an identity of
+ * rational functions that fails is caught at a random point but for a chance of degree/2^24 each.
+ */
 #include "reward/math/value.h"
 
 /* Ends on certainty; UNSURE when the enclosure still holds zero at the last precision. */

@@ -122,8 +122,10 @@ static bool half_line(math_eval *e, pieces *out, ref b, int op, bool mirrored)
         op = op == '<' ? '>' : op == '>' ? '<' : op == TOK_LE ? TOK_GE : op == TOK_GE ? TOK_LE : op;
     piece p = {.low_open = true, .high_open = true};
     switch (op) {
-    case '<': case TOK_LE: p.high = b, p.high_open = op == '<'; break;
-    case '>': case TOK_GE: p.low = b, p.low_open = op == '>'; break;
+    case '<':
+    case TOK_LE: p.high = b, p.high_open = op == '<'; break;
+    case '>':
+    case TOK_GE: p.low = b, p.low_open = op == '>'; break;
     case TOK_NE:
         p.high = b;
         return push(out, p) && push(out, (piece){.low = b, .low_open = true, .high_open = true});

@@ -7,14 +7,15 @@
 
 #include <acb.h>
 
-/* a - b; or, with c set, (a - b) at point (c - d) at point2 less (a - b) at point2 (c - d) at point. */
+/* a - b; or, with c set, (a - b) at point (c - d) at point2 less (a - b) at point2 (c - d) at
+ * point. */
 typedef struct formula {
     ref a, b, c, d;
     int point, point2;
 } formula;
 
-/* An enclosure of the value at this precision. False: a budget ran out. A value that does not exist, or
- * is not bounded at this precision, is not finite. */
+/* An enclosure of the value at this precision. False: a budget ran out. A value that does not
+ * exist, or is not bounded at this precision, is not finite. */
 bool math_ball(math_eval *e, acb_t out, ref r, slong prec);
 bool math_ball_formula(math_eval *e, acb_t out, const formula *f, slong prec);
 

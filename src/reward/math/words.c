@@ -59,18 +59,61 @@ bool math_words(buf *out, str s)
     return letters > 2 && longest > 2;
 }
 
-/* ---- units -------------------------------------------------------------------------------------- */
+/* ---- units --------------------------------------------------------------------------------------
+ */
 
 /* Each line: the spelling kept, then the others. Plurals in s are found without being listed. */
 static const char *const UNITS[] = {
-    "m meter metre", "cm centimeter centimetre", "mm millimeter millimetre",
-    "km kilometer kilometre", "in inch inches", "ft foot feet", "yd yard", "mi mile",
-    "g gram gm", "kg kilogram", "mg milligram", "lb pound lbs", "oz ounce", "t ton tonne",
-    "s second sec", "min minute", "h hour hr", "d day", "week", "month", "y year yr",
-    "l liter litre", "ml milliliter millilitre", "gal gallon", "cup", "deg degree",
-    "rad radian", "percent pct", "usd dollar", "cent", "eur euro", "gbp", "yuan rmb", "yen",
-    "mph", "kph", "hz hertz", "n newton", "j joule", "w watt", "v volt", "pa pascal", "k kelvin",
-    "celsius", "fahrenheit", "unit", "acre", "people person", "child children", "apiece",
+    "m meter metre",
+    "cm centimeter centimetre",
+    "mm millimeter millimetre",
+    "km kilometer kilometre",
+    "in inch inches",
+    "ft foot feet",
+    "yd yard",
+    "mi mile",
+    "g gram gm",
+    "kg kilogram",
+    "mg milligram",
+    "lb pound lbs",
+    "oz ounce",
+    "t ton tonne",
+    "s second sec",
+    "min minute",
+    "h hour hr",
+    "d day",
+    "week",
+    "month",
+    "y year yr",
+    "l liter litre",
+    "ml milliliter millilitre",
+    "gal gallon",
+    "cup",
+    "deg degree",
+    "rad radian",
+    "percent pct",
+    "usd dollar",
+    "cent",
+    "eur euro",
+    "gbp",
+    "yuan rmb",
+    "yen",
+    "mph",
+    "kph",
+    "hz hertz",
+    "n newton",
+    "j joule",
+    "w watt",
+    "v volt",
+    "pa pascal",
+    "k kelvin",
+    "celsius",
+    "fahrenheit",
+    "unit",
+    "acre",
+    "people person",
+    "child children",
+    "apiece",
 };
 
 static bool spelled(str line, str word, str *kept)
@@ -82,8 +125,8 @@ static bool spelled(str line, str word, str *kept)
         if (end == SIZE_MAX) end = line.n;
         str s = {line.p + at, end - at};
         if (at == 0) *kept = s;
-        if (str_eq(s, word) || (word.n == s.n + 1 && s.n > 1 && word.p[s.n] == 's' &&
-                                str_starts(word, s)))
+        if (str_eq(s, word) ||
+            (word.n == s.n + 1 && s.n > 1 && word.p[s.n] == 's' && str_starts(word, s)))
             return true;
         at = end + 1;
     }
@@ -109,10 +152,13 @@ bool math_unit_known(str word)
 /* Words that make a text behind a number more than a unit. */
 static bool takes_back(str w)
 {
-    static const char *const NO[] = {"not", "no", "is", "isn", "are", "or", "and", "maybe", "if",
-        "perhaps", "unless", "except", "wrong", "false", "but", "to", "nor", "less", "more", "mod",
-        "base", "when", "where", "for", "never", "million", "billion", "thousand", "hundred",
-        "trillion", "dozen", "than", "at", "about", "approximately", "then", "with", "without"};
+    static const char *const NO[] = {
+        "not",     "no",       "is",      "isn",    "are",     "or",      "and",
+        "maybe",   "if",       "perhaps", "unless", "except",  "wrong",   "false",
+        "but",     "to",       "nor",     "less",   "more",    "mod",     "base",
+        "when",    "where",    "for",     "never",  "million", "billion", "thousand",
+        "hundred", "trillion", "dozen",   "than",   "at",      "about",   "approximately",
+        "then",    "with",     "without"};
     for (size_t i = 0; i < COUNT_OF(NO); i++)
         if (str_eq(w, str_of(NO[i]))) return true;
     return false;
@@ -167,15 +213,16 @@ bool math_unit(buf *out, str text)
     return out->n > 0 && !out->failed;
 }
 
-/* ---- Chinese numerals --------------------------------------------------------------------------- */
+/* ---- Chinese numerals ---------------------------------------------------------------------------
+ */
 
 static const struct numeral {
     const char *c;
     int64_t value; /* 0..9 digits; from 10 multipliers */
 } NUMERALS[] = {
-    {"〇", 0}, {"零", 0}, {"一", 1}, {"二", 2}, {"两", 2}, {"三", 3}, {"四", 4}, {"五", 5},
-    {"六", 6}, {"七", 7}, {"八", 8}, {"九", 9}, {"十", 10}, {"百", 100}, {"千", 1000},
-    {"万", 10000}, {"亿", 100000000},
+    {"〇", 0},  {"零", 0},   {"一", 1},    {"二", 2},     {"两", 2},         {"三", 3},
+    {"四", 4},  {"五", 5},   {"六", 6},    {"七", 7},     {"八", 8},         {"九", 9},
+    {"十", 10}, {"百", 100}, {"千", 1000}, {"万", 10000}, {"亿", 100000000},
 };
 
 /* A whole number below 10^12; *at moves past it. */

@@ -12,7 +12,8 @@ static void expect(enum reward_form form, const char *response, const char *want
     str got;
     const char *reason = NULL;
     bool found = reward_extract(&got, str_of(response), form, &reason);
-    if (found != (want != NULL)) fail_msg("%s: %s (%s)", response, found ? "found" : "nothing", reason);
+    if (found != (want != NULL))
+        fail_msg("%s: %s (%s)", response, found ? "found" : "nothing", reason);
     if (want && !str_eq(got, str_of(want))) fail_msg("%s: \"%.*s\"", response, STR_ARG(got));
     if (!want) assert_non_null(reason);
 }
@@ -74,7 +75,9 @@ static void lenient(void **state)
         {"**Answer:** 12", "12"},
         {"work\n#### 1,200", "1,200"},
         {"Final Answer: The sum is 19.", "19"},
-        {"\xe7\xad\x94\xe6\xa1\x88\xef\xbc\x9a" "12", "12"},
+        {"\xe7\xad\x94\xe6\xa1\x88\xef\xbc\x9a"
+         "12",
+         "12"},
         {"So $x = 3$ and therefore $y \\ge 4$ is it.", "y \\ge 4"},
         {"There are 12 ways and then 15 more", "15"},
         {"about 2/3", "2/3"},
@@ -91,7 +94,8 @@ static void code(void **state)
 {
     (void)state;
     str language, body;
-    assert_true(reward_extract_code(&language, &body, STR("```c\nint a;\n```\ntext\n```python\nx = 1\ny = 2\n```\n")));
+    assert_true(reward_extract_code(
+        &language, &body, STR("```c\nint a;\n```\ntext\n```python\nx = 1\ny = 2\n```\n")));
     assert_true(str_eq(language, STR("python")));
     assert_true(str_eq(body, STR("x = 1\ny = 2\n")));
     assert_true(reward_extract_code(&language, &body, STR("```\nx\n```")));
@@ -108,8 +112,9 @@ static void code(void **state)
 static void long_responses(void **state)
 {
     (void)state;
-    static const char *const PIECES[] = {"\\boxed{", "\\boxed ", "<answer>", "</answer>", "<think>", "</think>",
-                                         "$", "\\[", "{", "}", "1,", "answer is ", "```\n", "\\boxed{1}", "\\("};
+    static const char *const PIECES[] = {
+        "\\boxed{", "\\boxed ", "<answer>", "</answer>",  "<think>", "</think>",   "$",  "\\[",
+        "{",        "}",        "1,",       "answer is ", "```\n",   "\\boxed{1}", "\\("};
     for (size_t i = 0; i < COUNT_OF(PIECES); i++) {
         buf text = {0};
         while (text.n < 1 << 20) buf_add_str(&text, str_of(PIECES[i]));

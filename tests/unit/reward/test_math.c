@@ -21,7 +21,8 @@ static void pairs(void **state)
         const char *reason;
         bool got = math_equal(str_of(PAIRS[i].gold), str_of(PAIRS[i].answer), &reason);
         if (got == PAIRS[i].equal) continue;
-        print_message("# %s | %s: want %d (%s)\n", PAIRS[i].gold, PAIRS[i].answer, PAIRS[i].equal, reason);
+        print_message("# %s | %s: want %d (%s)\n", PAIRS[i].gold, PAIRS[i].answer, PAIRS[i].equal,
+                      reason);
         wrong++;
     }
     assert_int_equal(wrong, 0);
@@ -31,8 +32,8 @@ static void pairs(void **state)
 static void dressed(void **state)
 {
     (void)state;
-    static const char *const DRESS[] = {"$%s$", " %s ", "\\(%s\\)", "\\boxed{%s}", "%s.", "**%s**", "{%s}",
-                                        "\\[ %s \\]", "\\displaystyle %s"};
+    static const char *const DRESS[] = {"$%s$",   " %s ", "\\(%s\\)",   "\\boxed{%s}",      "%s.",
+                                        "**%s**", "{%s}", "\\[ %s \\]", "\\displaystyle %s"};
     for (size_t i = 0; i < COUNT_OF(PAIRS); i++) {
         if (PAIRS[i].gold[0] == '<') continue;
         for (size_t k = 0; k < COUNT_OF(DRESS); k++) {
@@ -66,15 +67,41 @@ static void bombs(void **state)
         const char *open, *middle, *close;
         size_t n;
     } BOMBS[] = {
-        {"(", "5", ")", 10000}, {"{", "5", "}", 10000}, {"\\sqrt{", "2", "}", 10000}, {"\\frac{1}{", "2", "}", 10000},
-        {"-", "5", "", 100001}, {"9^{", "9", "}", 1000}, {"1+", "1", "", 200000}, {"x+", "1", "", 10000},
-        {"\\sqrt{2+", "2", "}", 150}, {"\\sin(", "1", ")", 150}, {"e^{", "1", "}", 100}, {"\\ln(2+", "1", ")", 150},
-        {"", "1", "!", 100}, {"\\binom{1000}{", "500", "}", 60}, {"1/3+1/7+", "1/11", "", 2000}, {"|", "1", "|", 150},
-        {"\\sqrt{2}+\\sqrt{3}+", "\\sqrt{5}", "", 1000}, {"\\{", "1", "\\}", 150}, {"\\pm", "1", "", 1000},
-        {"1,", "2", "", 5000}, {"\\ln 2+\\ln 3+", "\\ln 5", "", 1000}, {"x^", "2", "", 5000}, {"(x+y)^", "9", "", 50},
-        {"\\lfloor ", "\\pi^{99}", "\\rfloor", 150}, {"\\boxed{", "7", "}", 5000}, {"<", "5", "", 5000}, {"a=", "b", "", 5000},
-        {"(1,2)\\cup", "(3,4)", "", 3000}, {"\\text{", "a", "}", 1000}, {"\\begin{pmatrix}", "1", "\\end{pmatrix}", 150}, {"\\sum_{k=1}^{9}", "k)", "", 150},
-        {"\\sum_{k=", "1", "}^{9} k", 150}, {"\\text{1", "a", "}", 1000}, {"f(", "x", ")", 150}, {"{1\\over ", "2", "}", 150},
+        {"(", "5", ")", 10000},
+        {"{", "5", "}", 10000},
+        {"\\sqrt{", "2", "}", 10000},
+        {"\\frac{1}{", "2", "}", 10000},
+        {"-", "5", "", 100001},
+        {"9^{", "9", "}", 1000},
+        {"1+", "1", "", 200000},
+        {"x+", "1", "", 10000},
+        {"\\sqrt{2+", "2", "}", 150},
+        {"\\sin(", "1", ")", 150},
+        {"e^{", "1", "}", 100},
+        {"\\ln(2+", "1", ")", 150},
+        {"", "1", "!", 100},
+        {"\\binom{1000}{", "500", "}", 60},
+        {"1/3+1/7+", "1/11", "", 2000},
+        {"|", "1", "|", 150},
+        {"\\sqrt{2}+\\sqrt{3}+", "\\sqrt{5}", "", 1000},
+        {"\\{", "1", "\\}", 150},
+        {"\\pm", "1", "", 1000},
+        {"1,", "2", "", 5000},
+        {"\\ln 2+\\ln 3+", "\\ln 5", "", 1000},
+        {"x^", "2", "", 5000},
+        {"(x+y)^", "9", "", 50},
+        {"\\lfloor ", "\\pi^{99}", "\\rfloor", 150},
+        {"\\boxed{", "7", "}", 5000},
+        {"<", "5", "", 5000},
+        {"a=", "b", "", 5000},
+        {"(1,2)\\cup", "(3,4)", "", 3000},
+        {"\\text{", "a", "}", 1000},
+        {"\\begin{pmatrix}", "1", "\\end{pmatrix}", 150},
+        {"\\sum_{k=1}^{9}", "k)", "", 150},
+        {"\\sum_{k=", "1", "}^{9} k", 150},
+        {"\\text{1", "a", "}", 1000},
+        {"f(", "x", ")", 150},
+        {"{1\\over ", "2", "}", 150},
     };
     for (size_t i = 0; i < COUNT_OF(BOMBS); i++) {
         char *text = repeat(BOMBS[i].open, BOMBS[i].middle, BOMBS[i].close, BOMBS[i].n);
@@ -131,7 +158,9 @@ static void threads(void **state)
     check_ok(pool_open(&p, 4, &err));
     pool_run(p, n, 1, grade_some, &w);
     pool_close(p);
-    for (size_t i = 0; i < n; i++) assert_int_equal(w.out[i], same(PAIRS[i % COUNT_OF(PAIRS)].gold, PAIRS[i % COUNT_OF(PAIRS)].answer));
+    for (size_t i = 0; i < n; i++)
+        assert_int_equal(w.out[i],
+                         same(PAIRS[i % COUNT_OF(PAIRS)].gold, PAIRS[i % COUNT_OF(PAIRS)].answer));
     free(w.out);
 }
 
