@@ -70,9 +70,9 @@ static bool read_programs(void)
         buf b = {0};
         if (!language_of(e->d_name) || strlen(e->d_name) >= sizeof programs[0].name) continue;
         program *p = &programs[count];
-        snprintf(path, sizeof path, FOLDER "/%s", e->d_name);
+        snprintf(path, sizeof path, FOLDER "/%.63s", e->d_name);
         if (file_read(&b, path, 1 << 20, NULL) != PONDER_OK) continue;
-        snprintf(p->name, sizeof p->name, "%s", e->d_name);
+        snprintf(p->name, sizeof p->name, "%.63s", e->d_name);
         p->row = make_row(buf_str(&b), language_of(e->d_name));
         buf_free(&b);
         count++;
@@ -151,7 +151,7 @@ static int run_level(enum sandbox_level level)
     }
     judge_all(j);
     for (size_t i = 0; i < count; i++) {
-        snprintf(names[i], sizeof names[i], "level %c as %s: %.63s", sandbox_level_letter(code_level(j)), who,
+        snprintf(names[i], sizeof names[i], "level %c as %.6s: %.63s", sandbox_level_letter(code_level(j)), who,
                  programs[i].name);
         tests[i] = (struct CMUnitTest){.name = names[i], .test_func = test_program, .initial_state = &programs[i]};
     }
