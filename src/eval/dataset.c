@@ -272,14 +272,21 @@ static void set_hash(eval_dataset *d)
     }
 }
 
+ponder_status eval_dataset_parse(eval_dataset *out, const char *name, str text, ponder_error *err)
+{
+    TRY(open_empty(out, name, err));
+    ponder_status st = read_lines(out, text, err);
+    set_hash(out);
+    return st;
+}
+
 ponder_status eval_dataset_read(eval_dataset *out, const char *path, ponder_error *err)
 {
     buf text = {0};
-    TRY(open_empty(out, path, err));
+    *out = (eval_dataset){0};
     ponder_status st = file_read(&text, path, FILE_LIMIT, err);
-    if (st == PONDER_OK) st = read_lines(out, buf_str(&text), err);
+    if (st == PONDER_OK) st = eval_dataset_parse(out, path, buf_str(&text), err);
     buf_free(&text);
-    set_hash(out);
     return st;
 }
 
@@ -339,7 +346,7 @@ ponder_status eval_dataset_tasks(eval_dataset *out, str family, int level, size_
     buf lines = {0};
     task_problem p = {0};
     snprintf(name, sizeof name, "task:%.*s:%d", (int)size_min(family.n, 60), family.p, level);
-    TRY(open_empty(out, name, err));
+    *out = (eval_dataset){0};
     const task_family *f = task_find(family);
     if (!f) return err_set(err, PONDER_ENOTFOUND, "%s: no such task; see `ponder task list`", name);
     const task_options o = {.level = level,
@@ -353,8 +360,7 @@ ponder_status eval_dataset_tasks(eval_dataset *out, str family, int level, size_
     }
     task_problem_free(&p);
     if (st == PONDER_OK && lines.failed) st = err_set(err, PONDER_ENOMEM, "no memory for %s", name);
-    if (st == PONDER_OK) st = read_lines(out, buf_str(&lines), err);
+    if (st == PONDER_OK) st = eval_dataset_parse(out, name, buf_str(&lines), err);
     buf_free(&lines);
-    set_hash(out);
     return st;
 }

@@ -44,6 +44,8 @@ typedef struct eval_dataset {
 /* Reads all rows. A row that is no question, or whose id was seen before, is EFORMAT; the message
  * names file and line of the first few. Close it in any case. */
 ponder_status eval_dataset_read(eval_dataset *out, const char *path, ponder_error *err);
+/* The same of a text; `name` stands in messages. */
+ponder_status eval_dataset_parse(eval_dataset *out, const char *name, str text, ponder_error *err);
 /* n problems of a procedural family at a level, of the test split. */
 ponder_status eval_dataset_tasks(eval_dataset *out, str family, int level, size_t n, uint64_t seed,
                                  bool chinese, ponder_error *err);
