@@ -38,7 +38,7 @@ const char *nearest_name(const char *word, const char *const *names, size_t n)
 static ponder_status unknown(const char *name, const char *where, const key_table *tables, size_t n,
                              ponder_error *err)
 {
-    const char *names[256];
+    const char *names[256] = {0};
     size_t count = 0;
     for (size_t t = 0; t < n; t++)
         for (const key *k = tables[t].keys; k->name && count < COUNT_OF(names); k++)
