@@ -4,6 +4,9 @@
 
 #include <stdlib.h>
 
+/* strchr finds the NUL too. */
+static bool one_of(const char *set, char c) { return c && strchr(set, c); }
+
 typedef struct lexer {
     math_side *s;
     str in;
@@ -81,17 +84,17 @@ static bool look_at_commas(const lexer *x)
     int depth = 0;
     for (; from > 0; from--) {
         char c = x->in.p[from - 1];
-        if (strchr(")]}", c)) depth++;
-        if (strchr("([{", c) && depth-- == 0) break;
+        if (one_of(")]}", c)) depth++;
+        if (one_of("([{", c) && depth-- == 0) break;
     }
     depth = 0;
     bool spaced = false, all = true;
     for (to = from; to < x->in.n; to++) {
         char c = x->in.p[to];
-        if (strchr("([{", c)) depth++;
-        if (strchr(")]}", c) && depth-- == 0) break;
+        if (one_of("([{", c)) depth++;
+        if (one_of(")]}", c) && depth-- == 0) break;
         if (c != ',' || depth) continue;
-        if (to + 1 < x->in.n && strchr(" \\", x->in.p[to + 1])) spaced = true;
+        if (to + 1 < x->in.n && one_of(" \\", x->in.p[to + 1])) spaced = true;
         else if (!three_digits(x->in, to + 1) || to == 0 || !is_digit(x->in.p[to - 1])) all = false;
     }
     return all && (spaced || x->level == 0);
@@ -491,8 +494,8 @@ static bool text_command(lexer *x)
         digits += is_digit(in.p[i]);
     }
     str t = in;
-    while (t.n && strchr(" ~,.;", *t.p)) t.p++, t.n--;
-    while (t.n && strchr(" ~,.;", t.p[t.n - 1])) t.n--;
+    while (t.n && one_of(" ~,.;", *t.p)) t.p++, t.n--;
+    while (t.n && one_of(" ~,.;", t.p[t.n - 1])) t.n--;
     const struct word *w = find_word(WORDS, COUNT_OF(WORDS), t);
     bool command =
         str_find(in, STR("\\"), 0) != SIZE_MAX && str_find(in, STR("\\ "), 0) == SIZE_MAX;
@@ -614,9 +617,9 @@ static bool sign(lexer *x)
         return ok;
     }
     char c = *rest.p;
-    if (strchr("([{", c)) open_level(x);
-    if (strchr(")]}", c)) close_level(x);
-    bool ok = emit(x, strchr("+-*/^_()[]{}|,;:!%'=<>&", c) ? c : TOK_BAD) != NULL;
+    if (one_of("([{", c)) open_level(x);
+    if (one_of(")]}", c)) close_level(x);
+    bool ok = emit(x, one_of("+-*/^_()[]{}|,;:!%'=<>&", c) ? c : TOK_BAD) != NULL;
     x->at++;
     return ok;
 }
