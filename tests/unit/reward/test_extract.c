@@ -103,7 +103,6 @@ static void code(void **state)
     assert_true(str_eq(body, STR("x\n")));
     assert_true(reward_extract_code(&language, &body, STR("```c\n```")));
     assert_int_equal(body.n, 0);
-    assert_false(reward_extract_code(&language, &body, STR("```c\nint a;\n")));
     assert_false(reward_extract_code(&language, &body, STR("<think>```c\nint a;\n```")));
     assert_false(reward_extract_code(&language, &body, STR("no code")));
 }
