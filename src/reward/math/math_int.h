@@ -17,7 +17,7 @@ enum {
     MATH_TEXT_MAX = 32 << 10, /* longer answers are compared as text only */
     MATH_DEPTH_MAX = 200,
     MATH_NODES_MAX = 16384,
-    MATH_STEPS = 1000000,   /* for a pair of answers; about 20 ns each */
+    MATH_STEPS = 700000,   /* for a pair of answers; about 20 ns each */
     MATH_BITS_MAX = 1 << 16 /* of an exact number */
 };
 
