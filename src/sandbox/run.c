@@ -205,8 +205,9 @@ static ponder_status make_request(const sandbox *s, int slot, const sandbox_job 
         good = good && put_text(q, f->name);
     }
     good = good && put_text(q, job->keep ? job->keep : "") && put_text(q, folder);
-    return good ? PONDER_OK
-                : err_set(err, PONDER_EARG, "a sandbox job's arguments and environment exceed %d bytes", BOX_TEXT);
+    if (good) return PONDER_OK;
+    return err_set(err, PONDER_EARG, "a sandbox job's arguments and environment exceed %d bytes",
+                   BOX_TEXT);
 }
 
 /* ---- descriptors of a run ------------------------------------------------------------------------ */
