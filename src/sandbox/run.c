@@ -117,7 +117,7 @@ static void clean_slot(const sandbox *s, int slot)
 static ponder_status make_folders(sandbox *s, const char *dir, ponder_error *err)
 {
     char path[512];
-    if (snprintf(path, sizeof path - 16, "%s/ponder-XXXXXX", dir) >= (int)sizeof path - 16)
+    if (snprintf(path, sizeof path - 24, "%s/ponder-box-XXXXXX", dir) >= (int)sizeof path - 24)
         return err_set(err, PONDER_EARG, "sandbox folder \"%.64s...\": name too long", dir);
     if (!mkdtemp(path) || chmod(path, 0711) != 0)
         return err_set(err, PONDER_EIO, "sandbox folder in %s: %s; name another with TMPDIR", dir,

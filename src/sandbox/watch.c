@@ -179,8 +179,9 @@ void watch_program(const box_job *j, pid_t program, box_report *report)
 {
     watcher w = {.j = j, .program = program, .start_us = now_us(CLOCK_MONOTONIC)};
     struct rusage u;
-    /* Until its execve the program is a copy of us, and the kernel's high-water mark remembers that. */
-    const long ours = getrusage(RUSAGE_SELF, &u) == 0 ? u.ru_maxrss : 0;
+    /* Until its execve the program is a copy of us, a few pages more, and the kernel's high-water
+     * mark remembers that. In KiB. */
+    const long ours = getrusage(RUSAGE_SELF, &u) == 0 ? u.ru_maxrss + 1024 : 0;
     w.pidfd = (int)syscall(434 /* pidfd_open */, program, 0);
     w.proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     size_t n = 0;
