@@ -115,5 +115,9 @@ void model_train_balance(model_trainable *t, const uint64_t *load, float speed);
 typedef ponder_status model_vocab_fn(void *user, gguf_writer *w, ponder_error *err);
 ponder_status model_trainable_save(const model_trainable *t, const char *path, num_type type,
                                    model_vocab_fn *vocab, void *user, ponder_error *err);
+/* The same as a Hugging Face directory without its tokenizer: config.json and model.safetensors, with
+ * matrices in F32 or BF16. */
+ponder_status model_trainable_save_hf(const model_trainable *t, const char *dir, num_type type,
+                                      ponder_error *err);
 
 #endif

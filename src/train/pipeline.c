@@ -175,9 +175,8 @@ static ponder_status run_stage(pipeline *p, size_t i, ponder_error *err)
     }
     stage_context c = {.recipe = p->r, .stage = s, .o = p->o, .where = where,
                        .metrics = p->metrics, .report = p->report, .start = start,
-                       .model = &p->model, .t = p->t, .identity = h,
+                       .model = &p->model, .t = p->t, .tokenizer_json = p->tokenizer_json, .identity = h,
                        .seed = rng_u64(p->r->seed, i, 1, RNG_DATA)};
-    c.tokenizer_json = start && is_gguf(start) ? NULL : p->tokenizer_json;
     char *dir = stage_path(p->o->out, s->name, NULL);
     c.dir = dir;
     ponder_status st = dir ? run_here(&c, &ran, err) : no_memory(p, err);

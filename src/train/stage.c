@@ -150,6 +150,17 @@ static ponder_status check_memory(const stage_context *c, const training *t,
                    (double)have * 1e-6, o->max_tokens);
 }
 
+/* What cannot be saved is better known before hours of training. */
+static ponder_status check_saving(const stage_context *c, const training *t, ponder_error *err)
+{
+    for (size_t i = 0; i < json_array_size(t->save_as) && !c->tokenizer_json; i++)
+        if (str_eq(json_str(json_array_get(t->save_as, i)), STR("safetensors")))
+            return err_set(err, PONDER_EUNSUPPORTED,
+                           "%s: \"safetensors\" need a tokenizer.json, and this run began with the "
+                           "tokenizer of a GGUF file", c->where);
+    return PONDER_OK;
+}
+
 static ponder_status open_start(model_trainable **out, const stage_context *c,
                                 const model_train_options *o, ponder_error *err)
 {
@@ -176,6 +187,10 @@ ponder_status stage_open_model(model_trainable **out, const stage_context *c, co
         return err_set(err, PONDER_EARG,
                        "%s: \"max_tokens\" is %zu, the model has %d positions", c->where,
                        t->max_tokens, config.context);
+    if (tokenizer_size(c->t) > config.vocab)
+        return err_set(err, PONDER_EARG, "%s: the tokenizer has %d tokens, the model %d rows for them",
+                       c->where, tokenizer_size(c->t), config.vocab);
+    TRY(check_saving(c, t, err));
     TRY(check_memory(c, t, &config, &o, err));
     if (c->start) return open_start(out, c, &o, err);
     return model_trainable_init(out, &config, c->model->init, c->seed, &o, err);
@@ -224,6 +239,40 @@ static ponder_status save_as(const stage_context *c, const model_trainable *m, s
     return st;
 }
 
+static ponder_status copy_file(const char *to_dir, const char *name, const char *from,
+                               ponder_error *err)
+{
+    buf text = {0};
+    char *to = stage_path(to_dir, name, NULL);
+    ponder_status st = to ? file_read(&text, from, 256 << 20, err)
+                          : err_set(err, PONDER_ENOMEM, "%s: out of memory", to_dir);
+    if (st == PONDER_OK) st = stage_write_file(to, buf_str(&text), err);
+    free(to);
+    buf_free(&text);
+    return st;
+}
+
+/* A Hugging Face directory with the files of its tokenizer. */
+static ponder_status save_hf(const stage_context *c, const model_trainable *m, ponder_error *err)
+{
+    static const char *const beside[] = {"tokenizer_config.json", "generation_config.json",
+                                         "chat_template.jinja"};
+    char *dir = stage_path(c->o->out, c->stage->name, "model-hf");
+    if (!dir) return err_set(err, PONDER_ENOMEM, "%s: out of memory", c->where);
+    ponder_status st = model_trainable_save_hf(m, dir, NUM_BF16, err);
+    if (st == PONDER_OK) st = copy_file(dir, "tokenizer.json", c->tokenizer_json, err);
+    const char *slash = strrchr(c->tokenizer_json, '/');
+    for (size_t i = 0; slash && i < COUNT_OF(beside) && st == PONDER_OK; i++) {
+        buf from = {0};
+        buf_printf(&from, "%.*s/%s", (int)(slash - c->tokenizer_json), c->tokenizer_json, beside[i]);
+        if (from.failed) st = err_set(err, PONDER_ENOMEM, "%s: out of memory", c->where);
+        else if (file_exists(from.p)) st = copy_file(dir, beside[i], from.p, err);
+        buf_free(&from);
+    }
+    free(dir);
+    return st;
+}
+
 ponder_status stage_save_model(const stage_context *c, const training *t, const model_trainable *m,
                                ponder_error *err)
 {
@@ -235,7 +284,7 @@ ponder_status stage_save_model(const stage_context *c, const training *t, const 
     for (size_t i = 0; i < json_array_size(t->save_as) && st == PONDER_OK; i++) {
         num_type type;
         if (!save_type(&type, json_array_get(t->save_as, i))) continue;
-        if (type != NUM_NONE) st = save_as(c, m, &v, type, err);
+        st = type != NUM_NONE ? save_as(c, m, &v, type, err) : save_hf(c, m, err);
     }
     char *path = stage_path(c->o->out, c->stage->name, "model.gguf");
     if (st == PONDER_OK && !path) st = err_set(err, PONDER_ENOMEM, "%s: out of memory", c->where);

@@ -29,7 +29,7 @@ typedef struct stage_context {
     const char *start;          /* a model file or directory; NULL: fresh weights */
     const recipe_model *model;  /* of fresh weights; vocabulary filled in */
     const tokenizer *t;
-    const char *tokenizer_json; /* for models that are saved; NULL: as in `start` */
+    const char *tokenizer_json; /* for models that are saved; NULL: as in `start`, a GGUF file */
     uint64_t identity, seed;    /* of the stage */
 } stage_context;
 

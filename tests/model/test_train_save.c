@@ -102,6 +102,45 @@ static void halves_become_pairs(void **state)
     model_trainable_close(t);
 }
 
+/* Through a Hugging Face directory and back into a file: every parameter to the bit. */
+static void a_hugging_face_directory_is_the_same_model(void **state)
+{
+    (void)state;
+    static const char *const configs[] = {"tiny-llama", "tiny-qwen2", "tiny-v2", "tiny-v3"};
+    for (size_t k = 0; k < COUNT_OF(configs); k++) {
+        ponder_error err;
+        model_config c;
+        model_trainable *t, *hf, *back;
+        fmt_model *file;
+        char dir[] = "/tmp/hf-XXXXXX", command[64];
+        size_t n, m;
+        check_ok(model_config_named(&c, configs[k], &err));
+        check_ok(model_trainable_init(&t, &c, 0.02f, 1, &OPTIONS, &err));
+        scramble(t);
+        assert_non_null(mkdtemp(dir));
+        check_ok(model_trainable_save_hf(t, dir, NUM_F32, &err));
+        check_ok(fmt_open(&file, dir, &err));
+        check_ok(model_trainable_open(&hf, file, &OPTIONS, &err));
+        fmt_close(file);
+        save_and_open(hf, &back, NUM_F32);
+        const float *x = model_trainable_masters(t, &n), *y = model_trainable_masters(back, &m);
+        assert_int_equal(n, m);
+        assert_memory_equal(x, y, n * sizeof *x);
+        const model_config *a = model_config_of(model_trainable_model(t)),
+                           *b = model_config_of(model_trainable_model(hf));
+        assert_int_equal(a->layers, b->layers);
+        assert_int_equal(a->experts_used, b->experts_used);
+        assert_int_equal(a->gate, b->gate);
+        assert_int_equal(a->rope, b->rope);
+        assert_int_equal(a->tied, b->tied);
+        model_trainable_close(back);
+        model_trainable_close(hf);
+        model_trainable_close(t);
+        snprintf(command, sizeof command, "rm -rf %s", dir);
+        assert_int_equal(system(command), 0);
+    }
+}
+
 static void biases_follow_the_load(void **state)
 {
     (void)state;
@@ -134,6 +173,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(saved_in_f32_is_the_same_to_the_bit),
         cmocka_unit_test(halves_become_pairs),
+        cmocka_unit_test(a_hugging_face_directory_is_the_same_model),
         cmocka_unit_test(biases_follow_the_load),
     };
     return cmocka_run_group_tests_name("model/train_save", tests, NULL, NULL);

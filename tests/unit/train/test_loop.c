@@ -84,7 +84,8 @@ static void rig_open(rig *r, const char *name, int threads, const char *config)
     check_ok(model_config_named(&c, config, &err));
     check_ok(pool_open(&r->pool, threads, &err));
     model_train_options mo = {.precision = MODEL_F32, .pool = r->pool, .cpu_mask = ~0u,
-                              .max_tokens = MICRO, .max_sequence = 64, .max_sequences = 8};
+                              .max_tokens = MICRO, .max_sequence = 64, .max_sequences = 8,
+                              .balance_loss = 1e-4f, .mtp_weight = c.mtp_layers ? 0.3f : 0};
     check_ok(model_trainable_init(&r->t, &c, 0.02f, 7, &mo, &err));
     snprintf(r->dir, sizeof r->dir, "%s/%s", V.dir, name);
     snprintf(r->metrics, sizeof r->metrics, "%s.jsonl", r->dir);
@@ -183,6 +184,33 @@ static void a_stop_changes_nothing(void **state)
     rig_close(&whole);
 }
 
+/* Experts, latent attention and the prediction module: biases and loads are part of the state. */
+static void a_stop_changes_nothing_with_experts(void **state)
+{
+    (void)state;
+    ponder_error err;
+    rig whole, cut;
+    double load[STEPS], mtp[STEPS];
+    rig_open(&whole, "moe", 2, "tiny-v3");
+    whole.o.balance_speed = 0.01f;
+    check_ok(rig_run(&whole, &err));
+    assert_int_equal(values_of(&whole, "expert_load", load, STEPS), STEPS);
+    for (int i = 0; i < STEPS; i++) assert_true(load[i] >= 1 && load[i] <= 8);
+    assert_int_equal(values_of(&whole, "mtp_loss", mtp, STEPS), STEPS);
+    assert_true(mtp[STEPS - 1] < mtp[0]);
+    rig_open(&cut, "moe-cut", 1, "tiny-v3");
+    cut.o.balance_speed = 0.01f;
+    cut.stop_after = 8;
+    assert_int_equal(rig_run(&cut, &err), PONDER_ECANCELED);
+    rig_close(&cut);
+    rig_open(&cut, "moe-cut", 2, "tiny-v3");
+    cut.o.balance_speed = 0.01f;
+    check_ok(rig_run(&cut, &err));
+    same_masters(&whole, &cut);
+    rig_close(&cut);
+    rig_close(&whole);
+}
+
 static void numbers_that_are_none_stop_the_run(void **state)
 {
     (void)state;
@@ -225,6 +253,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stop_changes_nothing),
+        cmocka_unit_test(a_stop_changes_nothing_with_experts),
         cmocka_unit_test(numbers_that_are_none_stop_the_run),
         cmocka_unit_test(other_settings_are_not_gone_on_with),
     };
