@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { TASK_QUESTIONS = 100, FIRST_UID = 60200 };
+enum { TASK_QUESTIONS = 100 };
 
 /* ---- data -------------------------------------------------------------------------------------- */
 
@@ -79,9 +79,7 @@ static ponder_status open_shots(eval_setup *s, const eval_options *o, ponder_err
 static ponder_status open_sandbox(eval_setup *s, const eval_options *o, bool patches,
                                   ponder_error *err)
 {
-    /* User ids of our own: process limits count per user, and another run may be judging too. */
-    const uint32_t uids = FIRST_UID + 64 * ((uint32_t)getpid() % 64) + (patches ? 32 : 0);
-    code_options co = {.stop_at_first = true, .box.first_uid = uids};
+    code_options co = {.stop_at_first = true};
     if (!sandbox_level_by_name(&co.box.floor, str_of(o->floor)))
         return err_set(err, PONDER_EARG, "--sandbox-floor \"%s\": use A, B or C", o->floor);
     co.box.slots = cpu_cores() < 32 ? cpu_cores() : 32;

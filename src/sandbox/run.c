@@ -9,16 +9,19 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 enum {
     SLOTS_MOST = 64,
-    FIRST_UID = 60100,
+    FIRST_UID = 60100, /* and UID_RANGES times SLOTS_MOST ids from there on: below nobody's 65534 */
+    UID_RANGES = 64,
     ERR_KEPT = 64 << 10,
     GRACE_MS = 30000, /* a warden that has not reported this long after its time never will */
     FOLDER_DEPTH = 32
@@ -27,6 +30,7 @@ enum {
 struct sandbox {
     enum sandbox_level level;
     int slots, socket;
+    int uid_lock; /* of the range of user ids; -1: none */
     pid_t keeper;
     uint32_t first_uid; /* UINT32_MAX: runs keep the caller's id */
     char *folder;       /* level C: holds one folder per slot */
@@ -458,15 +462,31 @@ static ponder_status start_keeper(sandbox *s, ponder_error *err)
     return PONDER_OK;
 }
 
+/* A range of user ids that no other sandbox of this machine has: process limits count per user. It is
+ * held by an abstract socket name, which goes with the process. */
+static ponder_status take_uids(sandbox *s, ponder_error *err)
+{
+    s->first_uid = UINT32_MAX;
+    if (geteuid() != 0) return PONDER_OK;
+    s->uid_lock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (s->uid_lock < 0) return err_set(err, PONDER_EIO, "sandbox: %s", strerror(errno));
+    for (uint32_t i = 0; i < UID_RANGES; i++) {
+        struct sockaddr_un name = {.sun_family = AF_UNIX}; /* a NUL first: abstract */
+        int n = snprintf(name.sun_path + 1, sizeof name.sun_path - 1, "ponder-sandbox-%u", i);
+        socklen_t size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+        if (bind(s->uid_lock, (struct sockaddr *)&name, size) != 0) continue;
+        s->first_uid = FIRST_UID + i * SLOTS_MOST;
+        return PONDER_OK;
+    }
+    return err_set(err, PONDER_ELIMIT, "sandbox: %d others are open on this machine", UID_RANGES);
+}
+
 /* Does a harmless program run at this level? */
 static ponder_status try_level(sandbox *s, enum sandbox_level level, const sandbox_options *o,
                                ponder_error *err)
 {
     static const char *const TRUE_PROGRAM[] = {"/usr/bin/true", NULL};
-    const bool root = geteuid() == 0;
     s->level = level;
-    s->first_uid = o->first_uid ? o->first_uid : FIRST_UID;
-    if (!root) s->first_uid = UINT32_MAX;
     if (level == SANDBOX_A)
         for (int i = 0; i < s->slots; i++) cgroup_open(&s->group[i], i, NULL);
     if (level == SANDBOX_C) TRY(make_folders(s, o->dir ? o->dir : "/tmp", err));
@@ -508,7 +528,7 @@ ponder_status sandbox_open(sandbox **out, const sandbox_options *o, ponder_error
     if (!s) return err_set(err, PONDER_ENOMEM, "no memory for a sandbox");
     const enum sandbox_level floor = o->floor == SANDBOX_D ? SANDBOX_C : o->floor;
     s->slots = o->slots ? o->slots : (int)size_min((size_t)cpu_cores(), SLOTS_MOST);
-    s->socket = -1;
+    s->socket = s->uid_lock = -1;
     for (int i = 0; i < SLOTS_MOST; i++) s->group[i].join[0] = s->group[i].join[1] = -1;
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->changed, NULL);
@@ -517,7 +537,8 @@ ponder_status sandbox_open(sandbox **out, const sandbox_options *o, ponder_error
     sandbox_probe(&probed);
     enum sandbox_level level = probed.level;
     if (o->ceiling != SANDBOX_D && level > o->ceiling) level = o->ceiling;
-    ponder_status st = start_keeper(s, err);
+    ponder_status st = take_uids(s, err);
+    if (st == PONDER_OK) st = start_keeper(s, err);
     /* What the layers promise one by one may still fail together: then one step down. */
     while (st == PONDER_OK && level >= floor && try_level(s, level, o, &why) != PONDER_OK) {
         drop_level(s);
@@ -534,6 +555,7 @@ void sandbox_close(sandbox *s)
     if (!s) return;
     if (s->socket >= 0) close(s->socket);
     while (s->keeper > 0 && waitpid(s->keeper, NULL, 0) < 0 && errno == EINTR) {}
+    if (s->uid_lock >= 0) close(s->uid_lock);
     drop_level(s);
     pthread_cond_destroy(&s->changed);
     pthread_mutex_destroy(&s->lock);

@@ -53,7 +53,6 @@ typedef struct sandbox_options {
     enum sandbox_level floor;   /* refuse to open below this level; D counts as C */
     enum sandbox_level ceiling; /* do not use more than this level; D: whatever the machine grants */
     const char *dir;            /* where level C makes its working folders; NULL: /tmp */
-    uint32_t first_uid;         /* level A: slot i runs as first_uid + i; 0: 60100 */
 } sandbox_options;
 
 /* ELIMIT when the machine grants less than the floor: the message names what is missing. */
