@@ -126,7 +126,7 @@ static size_t answers_wanted(const struct options *o)
 }
 
 static int answer_prompt(engine *e, const model_arg *m, const run_settings *s,
-                         const struct options *o, const buf *prompt)
+                         const struct options *o, run_verifier *verifier, const buf *prompt)
 {
     chat_message messages[2];
     size_t n = 0;
@@ -136,7 +136,7 @@ static int answer_prompt(engine *e, const model_arg *m, const run_settings *s,
     messages[n++] =
         (chat_message){.role = STR("user"), .content = buf_str(prompt), .has_content = true};
     if (!answers_wanted(o)) return answer_one(e, m, s, o, messages, n);
-    run_many how = {answers_wanted(o), o->verify, o->json, o->quiet};
+    run_many how = {answers_wanted(o), verifier, o->json, o->quiet};
     return run_several(&how, e, m, s, messages, n);
 }
 
@@ -159,10 +159,12 @@ static int run(const struct options *o, const char *arg)
     ponder_error err;
     model_arg m = {0};
     engine *e = NULL;
+    run_verifier *verifier = NULL;
     buf prompt = {0};
     run_settings s;
     int status = -1;
     ponder_status st = check_options(o, &err);
+    if (st == PONDER_OK && o->verify) st = run_verifier_open(&verifier, o->verify, &err);
     if (st == PONDER_OK) st = read_prompt(&prompt, o, &err);
     if (st == PONDER_OK) st = model_arg_open(&m, arg, &o->model, &err);
     if (st == PONDER_OK) st = read_settings(&s, o, m.t, &err);
@@ -174,11 +176,12 @@ static int run(const struct options *o, const char *arg)
         status = cli_fail("run", &err);
     } else {
         run_catch_interrupts();
-        status = o->prompt || o->file ? answer_prompt(e, &m, &s, o, &prompt)
+        status = o->prompt || o->file ? answer_prompt(e, &m, &s, o, verifier, &prompt)
                                       : run_chat(e, &m, &s, o->system);
     }
     engine_close(e);
     model_arg_close(&m);
+    run_verifier_close(verifier);
     buf_free(&prompt);
     return status;
 }

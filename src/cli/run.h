@@ -55,10 +55,17 @@ const char *run_remark(const run_answer *a);
 double run_prompt_tps(const run_answer *a);
 double run_decode_tps(const run_answer *a);
 
+/* What --best-of asks of an answer: `row` is JSON as `ponder verify` takes it, or a file with it. It
+ * may fork: to be opened before a model is. */
+typedef struct run_verifier run_verifier;
+ponder_status run_verifier_open(run_verifier **out, const char *row, ponder_error *err);
+void run_verifier_close(run_verifier *v);
+ponder_status run_verifier_judge(bool *passed, run_verifier *v, str response, ponder_error *err);
+
 /* Several answers to one question: the one most agree on, or the first that a verifier passes. */
 typedef struct run_many {
     size_t k;
-    const char *verify; /* a row as `ponder verify` takes it, or a file with one; NULL: vote */
+    run_verifier *verifier; /* NULL: vote */
     bool json, quiet;
 } run_many;
 /* Prints the answer; returns an exit status: 1 where a verifier passed none. */
