@@ -29,7 +29,7 @@ typedef struct options {
     /* of a single stage */
     const char *data, *eval, *precision, *template, *save_as;
     uint64_t seed;
-    int steps, batch, max_tokens;
+    int steps, batch, max_tokens, lora;
     double passes, lr;
 } options;
 
@@ -57,6 +57,7 @@ static json_t *recipe_json(const char *kind, const char *start, const options *o
     if (o->steps) json_object_set_new(s, "steps", json_integer(o->steps));
     else json_object_set_new(s, "passes", json_real(o->passes));
     if (o->max_tokens) json_object_set_new(s, "max_tokens", json_integer(o->max_tokens));
+    if (o->lora) json_object_set_new(s, "lora_rank", json_integer(o->lora));
     if (o->precision) json_object_set_new(s, "precision", json_string(o->precision));
     if (o->template) json_object_set_new(s, "template", json_string(o->template));
     if (o->save_as) json_object_set_new(s, "save_as", json_pack("[s]", o->save_as));
@@ -155,6 +156,7 @@ int cmd_train(int argc, char **argv)
         {"batch", 0, CLI_INT, &o.batch, "N", "examples of an update", 1, 1e6},
         {"lr", 0, CLI_FLOAT, &o.lr, "X", "learning rate", 0, 1},
         {"max-tokens", 0, CLI_INT, &o.max_tokens, "N", "longest example; 0: 1024", 0, 1e7},
+        {"lora", 0, CLI_INT, &o.lora, "R", "learn adapters of rank R only; 0: everything", 0, 4096},
         {"precision", 0, CLI_TEXT, &o.precision, "P", "f32, bf16 or fp8; without it bf16", 0, 0},
         {"template", 0, CLI_TEXT, &o.template, "NAME", "chat template; without it the model's", 0, 0},
         {"save-as", 0, CLI_TEXT, &o.save_as, "TYPE", "also save as bf16, q8_0, ... or safetensors", 0, 0},

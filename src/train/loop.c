@@ -111,14 +111,14 @@ static ponder_status not_finite(train_loop *l, const outcome *r, ponder_error *e
 
 static ponder_status update(train_loop *l, outcome *r, ponder_error *err)
 {
-    size_t n;
-    const float *g = model_trainable_gradients(l->t);
+    const float *g = l->lora.rank ? l->lora.gradients : model_trainable_gradients(l->t);
+    if (l->lora.rank) lora_gradients(&l->lora, l->o->pool);
     r->norm = adamw_norm(&l->adamw, g, l->o->pool);
     if (!isfinite(r->norm) || !isfinite(r->loss)) return not_finite(l, r, err);
     r->lr = lr_at(&l->o->lr, l->step);
-    adamw_step(&l->adamw, model_trainable_masters(l->t, &n), g, (float)r->lr,
-               clip_scale(r->norm, l->o->clip), l->o->pool);
-    if (l->stats.load && l->o->balance_speed > 0)
+    adamw_step(&l->adamw, l->values, g, (float)r->lr, clip_scale(r->norm, l->o->clip), l->o->pool);
+    if (l->lora.rank) lora_apply(&l->lora, l->o->pool);
+    if (l->stats.load && l->o->balance_speed > 0 && !l->lora.rank)
         model_train_balance(l->t, l->stats.load, l->o->balance_speed);
     model_trainable_refresh(l->t);
     return PONDER_OK;
@@ -197,10 +197,9 @@ static ponder_status step(train_loop *l, ponder_error *err)
 
 static size_t sections(train_loop *l, checkpoint_section s[CHECKPOINT_SECTIONS])
 {
-    size_t n;
-    float *w = model_trainable_masters(l->t, &n);
+    size_t n = l->n_values;
     num_type moments = l->adamw.o.bf16_moments ? NUM_BF16 : NUM_F32;
-    s[0] = (checkpoint_section){"masters", NUM_F32, w, n};
+    s[0] = (checkpoint_section){l->lora.rank ? "adapters" : "masters", NUM_F32, l->values, n};
     s[1] = (checkpoint_section){"adam.m", moments, l->adamw.m, n};
     s[2] = (checkpoint_section){"adam.v", moments, l->adamw.v, n};
     return 3 + (l->stage->sections ? l->stage->sections(l->stage->user, s + 3) : 0);
@@ -259,6 +258,7 @@ static ponder_status resume(train_loop *l, ponder_error *err)
     ponder_status st = checkpoint_state(&state, path, err);
     if (st == PONDER_OK) st = read_state(l, state, path, err);
     if (st == PONDER_OK) st = checkpoint_load(path, s, sections(l, s), err);
+    if (st == PONDER_OK && l->lora.rank) lora_apply(&l->lora, l->o->pool);
     if (st == PONDER_OK) model_trainable_refresh(l->t);
     if (st == PONDER_OK && l->o->screen)
         fprintf(l->o->screen, "%s: goes on from step %" PRIu64 "\n", l->o->name, l->step);
@@ -269,18 +269,30 @@ static ponder_status resume(train_loop *l, ponder_error *err)
 
 /* ---- the run ------------------------------------------------------------------------------------ */
 
+/* Adapters, which all decay as the matrices they are. */
+static ponder_status open_lora(train_loop *l, ponder_error *err)
+{
+    const train_loop_options *o = l->o;
+    TRY(lora_open(&l->lora, l->t, o->lora_rank, o->lora_alpha, o->lora_seed, err));
+    l->values = l->lora.values;
+    l->n_values = l->lora.count;
+    const adamw_range all = {0, l->n_values, true};
+    return adamw_open(&l->adamw, l->n_values, &all, 1, &o->adamw, err);
+}
+
 static ponder_status open_adamw(train_loop *l, ponder_error *err)
 {
-    size_t n, values;
+    size_t n;
     const model_param *p = model_trainable_params(l->t, &n);
-    (void)model_trainable_masters(l->t, &values);
+    if (l->o->lora_rank) return open_lora(l, err);
+    l->values = model_trainable_masters(l->t, &l->n_values);
     adamw_range *range = malloc(size_max(n, 1) * sizeof *range);
     if (!range) return err_set(err, PONDER_ENOMEM, "optimiser: out of memory");
     for (size_t i = 0; i < n; i++) { /* up to the next one: what pads between them stays zero */
-        size_t end = i + 1 < n ? p[i + 1].at : values;
+        size_t end = i + 1 < n ? p[i + 1].at : l->n_values;
         range[i] = (adamw_range){p[i].at, end - p[i].at, p[i].decays};
     }
-    ponder_status st = adamw_open(&l->adamw, values, range, n, &l->o->adamw, err);
+    ponder_status st = adamw_open(&l->adamw, l->n_values, range, n, &l->o->adamw, err);
     free(range);
     return st;
 }
@@ -343,6 +355,7 @@ ponder_status train_loop_run(model_trainable *t, const train_stage *stage,
     view_end(&view);
     metrics_close(&l.metrics);
     adamw_close(&l.adamw);
+    lora_close(&l.lora);
     batch_free(&l.batch);
     micro_plan_free(&l.plan);
     free(l.run);

@@ -10,6 +10,7 @@
 #include "model/train.h"
 #include "train/batch.h"
 #include "train/checkpoint.h"
+#include "train/lora.h"
 #include "train/metrics.h"
 #include "train/optim.h"
 
@@ -50,6 +51,9 @@ typedef struct train_loop_options {
     adamw_options adamw;
     double clip;             /* gradient norm; 0: no limit */
     size_t micro_tokens, micro_sequences; /* as the model was opened for */
+    size_t lora_rank;        /* 0: all parameters are learnt; else adapters (lora.h) */
+    double lora_alpha;
+    uint64_t lora_seed;
     float balance_speed;     /* of expert biases; 0: they stay */
     uint64_t save_every, eval_every; /* steps; 0: at the end only, never */
     int keep;                /* checkpoints */
@@ -64,6 +68,9 @@ struct train_loop {
     const train_loop_options *o;
     const train_stage *stage;
     model_trainable *t;
+    lora lora;         /* rank 0: none */
+    float *values;     /* what is learnt: the masters, or the adapters */
+    size_t n_values;
     adamw adamw;
     train_batch batch;
     metrics metrics;

@@ -270,6 +270,8 @@ const key training_keys[] = {
     {"recompute", KEY_FLAG, AT(recompute), 0, 0},
     {"max_tokens", KEY_SIZE, AT(max_tokens), 2, 1 << 24},
     {"micro_tokens", KEY_SIZE, AT(micro_tokens), 2, 1 << 24},
+    {"lora_rank", KEY_SIZE, AT(lora_rank), 0, 4096},
+    {"lora_alpha", KEY_REAL, AT(lora_alpha), 0, 1e6},
     {"cut", KEY_FLAG, AT(cut), 0, 0},
     {"template", KEY_TEXT, AT(template), 0, 0},
     {"save_every", KEY_COUNT, AT(save_every), 1, 1e12},

@@ -66,7 +66,8 @@ typedef struct training {
     float beta1, beta2, eps, decay;
     double clip;
     bool bf16_moments, recompute, cut;
-    size_t max_tokens, micro_tokens;
+    size_t max_tokens, micro_tokens, lora_rank;
+    double lora_alpha; /* 0: twice the rank */
     uint64_t save_every, eval_every, eval_examples;
     int keep;
     float balance_speed, balance_loss, mtp_weight;

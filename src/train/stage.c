@@ -96,6 +96,8 @@ ponder_status stage_loop_options(train_loop_options *out, const stage_context *c
         .title = c->recipe->about ? c->recipe->about : c->recipe->name,
         .adamw = adamw_of(t), .clip = t->clip, .micro_tokens = training_micro_tokens(t),
         .micro_sequences = micro_sequences(t), .balance_speed = t->balance_speed,
+        .lora_rank = t->lora_rank, .lora_seed = c->seed,
+        .lora_alpha = t->lora_alpha > 0 ? t->lora_alpha : 2 * (double)t->lora_rank,
         .save_every = t->save_every, .eval_every = t->eval_every, .keep = t->keep,
         .identity = c->identity, .pool = c->o->pool, .screen = c->o->screen, .stop = c->o->stop};
     return training_schedule(&out->lr, t, c->where, err);
@@ -116,33 +118,45 @@ static ponder_status config_of(model_config *out, const stage_context *c, ponder
     return st;
 }
 
-/* Parameters of a config: those of all its tensors. */
-static size_t parameters(const model_config *config)
+/* Parameters of all tensors of a config, and of adapters of that rank on its matrices. */
+static size_t parameters(const model_config *config, size_t rank, size_t *adapters)
 {
     size_t n = model_tensors(config, NULL, 0), sum = 0;
     model_tensor *t = calloc(size_max(n, 1), sizeof *t);
+    *adapters = 0;
     if (!t) return 0;
     model_tensors(config, t, n);
     for (size_t i = 0; i < n; i++) {
         size_t values = 1;
         for (int d = 0; d < t[i].n_dims; d++) values *= (size_t)t[i].dim[d];
         sum += values;
+        if (t[i].role == MODEL_MATRIX)
+            *adapters += rank * (size_t)(t[i].dim[0] + t[i].dim[1]) * (size_t)t[i].dim[2];
     }
     free(t);
     return sum;
+}
+
+/* Of the optimiser and, with adapters, of the base and of them and their gradients. */
+static size_t optimiser_bytes(const training *t, size_t values, size_t adapters)
+{
+    const adamw_options moments = adamw_of(t);
+    if (!t->lora_rank) return adamw_bytes(values, &moments);
+    return values * sizeof(float) + 2 * adapters * sizeof(float) + adamw_bytes(adapters, &moments);
 }
 
 static ponder_status check_memory(const stage_context *c, const training *t,
                                   const model_config *config, const model_train_options *o,
                                   ponder_error *err)
 {
-    const adamw_options moments = adamw_of(t);
-    size_t values = parameters(config), have = mem_available_bytes();
-    size_t need = model_trainable_bytes(config, o) + adamw_bytes(values, &moments);
+    size_t adapters, values = parameters(config, t->lora_rank, &adapters);
+    size_t have = mem_available_bytes();
+    size_t need = model_trainable_bytes(config, o) + optimiser_bytes(t, values, adapters);
     if (c->o->screen)
-        fprintf(c->o->screen, "%s: %.2fM parameters, %s, needs %.0f MB of %.0f MB free\n",
-                c->stage->name, (double)values * 1e-6, t->precision, (double)need * 1e-6,
-                (double)have * 1e-6);
+        fprintf(c->o->screen, "%s: %.2fM parameters, %.2fM learnt in %s, needs %.0f MB of %.0f MB free\n",
+                c->stage->name, (double)values * 1e-6,
+                (double)(t->lora_rank ? adapters : values) * 1e-6, t->precision,
+                (double)need * 1e-6, (double)have * 1e-6);
     if (need <= have) return PONDER_OK;
     return err_set(err, PONDER_ELIMIT,
                    "%s: needs %.0f MB and %.0f MB are free: lower \"micro_tokens\" (%zu), or set "

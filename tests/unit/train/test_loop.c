@@ -211,6 +211,110 @@ static void a_stop_changes_nothing_with_experts(void **state)
     rig_close(&whole);
 }
 
+/* Adapters: the same of a stop, and only matrices change, by matrices of low rank. */
+static void adapters_learn_and_the_rest_stays(void **state)
+{
+    (void)state;
+    ponder_error err;
+    rig whole, cut, fresh;
+    double loss[STEPS];
+    rig_open(&whole, "lora", 2, "tiny-qwen2");
+    whole.o.lora_rank = 4, whole.o.lora_alpha = 8, whole.o.lora_seed = 3;
+    whole.o.lr.peak = 1e-2;
+    check_ok(rig_run(&whole, &err));
+    assert_int_equal(values_of(&whole, "loss", loss, STEPS), STEPS);
+    assert_true(loss[STEPS - 1] < 0.95 * loss[0]);
+    rig_open(&fresh, "fresh", 1, "tiny-qwen2");
+    size_t n, count, changed = 0;
+    const float *w = model_trainable_masters(whole.t, &n), *w0 = model_trainable_masters(fresh.t, &n);
+    const model_param *p = model_trainable_params(whole.t, &count);
+    for (size_t i = 0; i < count; i++) {
+        bool same = !memcmp(w + p[i].at, w0 + p[i].at, p[i].n * sizeof *w);
+        assert_true(same == (p[i].tensor.role != MODEL_MATRIX));
+        changed += !same;
+    }
+    assert_int_equal(changed, 2 * 7);
+    rig_close(&fresh);
+    rig_open(&cut, "lora-cut", 1, "tiny-qwen2");
+    cut.o.lora_rank = 4, cut.o.lora_alpha = 8, cut.o.lora_seed = 3, cut.o.lr.peak = 1e-2;
+    cut.stop_after = 9;
+    assert_int_equal(rig_run(&cut, &err), PONDER_ECANCELED);
+    rig_close(&cut);
+    rig_open(&cut, "lora-cut", 2, "tiny-qwen2");
+    cut.o.lora_rank = 4, cut.o.lora_alpha = 8, cut.o.lora_seed = 3, cut.o.lr.peak = 1e-2;
+    check_ok(rig_run(&cut, &err));
+    same_masters(&whole, &cut);
+    rig_close(&cut);
+    rig_close(&whole);
+}
+
+static double loss_of(rig *r)
+{
+    ponder_error err;
+    train_batch b = {0};
+    float lp[64];
+    model_train_stats stats = {0};
+    double sum = 0;
+    check_ok(r->data->draw(r->data, 0, &b, &err));
+    model_train_sequence s = {.ids = b.ids, .n = b.seq[0].n, .logprob = lp};
+    check_ok(model_train_batch(r->t, &s, 1, NULL, &stats, &err));
+    for (size_t i = 0; i + 1 < s.n; i++) sum -= (double)lp[i];
+    batch_free(&b);
+    return sum;
+}
+
+static float minus_one(void *user, size_t sequence, size_t i, float logprob)
+{
+    (void)user, (void)sequence, (void)i, (void)logprob;
+    return -1;
+}
+
+/* The gradient of an adapter's number is how the loss changes with it. */
+static void gradients_of_adapters_are_differences(void **state)
+{
+    (void)state;
+    ponder_error err;
+    rig r;
+    lora l;
+    train_batch b = {0};
+    float lp[64];
+    model_train_stats stats = {0};
+    const model_train_loss loss = {.slope = minus_one};
+    rig_open(&r, "difference", 1, "tiny-qwen2");
+    check_ok(lora_open(&l, r.t, 2, 4, 1, &err));
+    for (size_t i = 0; i < l.n; i++) /* B away from zero, so that A has a gradient */
+        for (size_t k = 0; k < 2 * l.m[i].N; k++)
+            l.values[l.m[i].b + k] = (float)rng_uniform(4, i, k, RNG_TEST) - 0.5f;
+    lora_apply(&l, NULL);
+    model_trainable_refresh(r.t);
+    check_ok(r.data->draw(r.data, 0, &b, &err));
+    model_train_sequence s = {.ids = b.ids, .n = b.seq[0].n, .logprob = lp};
+    model_trainable_zero(r.t);
+    check_ok(model_train_batch(r.t, &s, 1, &loss, &stats, &err));
+    lora_gradients(&l, NULL);
+    double along = 0, up, down;
+    const double h = 2e-3;
+    float *start = malloc(l.count * sizeof *start);
+    memcpy(start, l.values, l.count * sizeof *start);
+    for (int side = 0; side < 2; side++) {
+        for (size_t k = 0; k < l.count; k++) {
+            double d = rng_uniform(6, 0, k, RNG_TEST) - 0.5;
+            if (!side) along += d * (double)l.gradients[k];
+            l.values[k] = start[k] + (float)(side ? -h * d : h * d);
+        }
+        lora_apply(&l, NULL);
+        model_trainable_refresh(r.t);
+        *(side ? &down : &up) = loss_of(&r);
+    }
+    /* Central difference: error of the order h^2 and roundings of the loss (20 or so) over h. */
+    assert_true(fabs((up - down) / (2 * h) - along) < 0.02 * fabs(along) + 40 * 0x1p-22 / h);
+    assert_true(fabs(along) > 1);
+    free(start);
+    batch_free(&b);
+    lora_close(&l);
+    rig_close(&r);
+}
+
 static void numbers_that_are_none_stop_the_run(void **state)
 {
     (void)state;
@@ -254,6 +358,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_stop_changes_nothing),
         cmocka_unit_test(a_stop_changes_nothing_with_experts),
+        cmocka_unit_test(adapters_learn_and_the_rest_stays),
+        cmocka_unit_test(gradients_of_adapters_are_differences),
         cmocka_unit_test(numbers_that_are_none_stop_the_run),
         cmocka_unit_test(other_settings_are_not_gone_on_with),
     };
