@@ -32,7 +32,7 @@ static num_type mix_type(const model_config *c, const model_tensor *t)
     return NUM_Q4_K;
 }
 
-static num_type type_of(const model_config *c, const model_tensor *t, num_type asked)
+num_type model_file_type(const model_config *c, const model_tensor *t, num_type asked)
 {
     bool matrix = t->role == MODEL_MATRIX || t->role == MODEL_EMBEDDING || t->role == MODEL_HEAD;
     if (!matrix) return NUM_F32;
@@ -109,13 +109,14 @@ static void put_rope(struct putter *p, const model_config *c)
     if (model_is_mla(c)) put_real(p, "rope.scaling.yarn_log_multiplier", 0.1 * c->rope_mscale_all);
 }
 
-ponder_status model_metadata_write(gguf_writer *w, const model_config *c, ponder_error *err)
+ponder_status model_metadata_write(gguf_writer *w, const model_config *c, bool mix, ponder_error *err)
 {
     static const char *const archs[] = {"llama", "qwen2", "deepseek2"};
     struct putter p = {w, archs[c->arch], PONDER_OK, err};
     TRY(gguf_put_str(w, "general.architecture", str_of(p.arch), err));
     TRY(gguf_put_str(w, "general.name", str_of(c->name), err));
     TRY(gguf_put_u32(w, "general.quantization_version", 2, err));
+    if (mix) TRY(gguf_put_u32(w, "general.file_type", 15, err));
     put_int(&p, "block_count", c->layers + c->mtp_layers);
     put_int(&p, "context_length", c->context);
     put_int(&p, "embedding_length", c->width);
@@ -193,7 +194,7 @@ static ponder_status write_all(gguf_writer *w, const model_config *c, const mode
     size_t widest = 1, row_bytes, longest_row = CHUNK_BYTES;
     uint64_t total = 0, done = 0;
     for (size_t i = 0; i < n; i++) {
-        num_type type = type_of(c, &t[i], opt->type);
+        num_type type = model_file_type(c, &t[i], opt->type);
         TRY(gguf_declare(w, t[i].name, type, t[i].n_dims, t[i].dim, err));
         if (!num_row_bytes(&row_bytes, type, (size_t)t[i].dim[0]))
             return err_set(err, PONDER_EARG, "%s: rows of %llu cannot be %s", t[i].name,
@@ -212,7 +213,7 @@ static ponder_status write_all(gguf_writer *w, const model_config *c, const mode
     for (size_t i = 0; i < n && st == PONDER_OK; i++) {
         struct rows r = {.c = c,
                          .t = &t[i],
-                         .type = type_of(c, &t[i], opt->type),
+                         .type = model_file_type(c, &t[i], opt->type),
                          .seed = opt->seed,
                          .index = i,
                          .K = (size_t)t[i].dim[0],
@@ -239,8 +240,7 @@ ponder_status model_init(const char *path, const model_config *c, const model_in
     model_tensor *t = calloc(n, sizeof *t);
     ponder_status st = t ? gguf_write_open(&w, path, err)
                          : err_set(err, PONDER_ENOMEM, "no memory for %zu tensors", n);
-    if (st == PONDER_OK) st = model_metadata_write(w, c, err);
-    if (st == PONDER_OK && opt->type == NUM_NONE) st = gguf_put_u32(w, "general.file_type", 15, err);
+    if (st == PONDER_OK) st = model_metadata_write(w, c, opt->type == NUM_NONE, err);
     if (st == PONDER_OK) st = model_vocab_write(w, c, opt->tokenizer, err);
     if (st == PONDER_OK) {
         model_tensors(c, t, n);

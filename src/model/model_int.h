@@ -98,8 +98,10 @@ ponder_status model_rope_init(model *m, ponder_error *err);
 /* What the llama3 rule divides the speed of a pair by. */
 double model_rope_llama3_divisor(const model_config *c, int pair);
 
-/* Writes the numbers of an architecture as a file's metadata. */
-ponder_status model_metadata_write(gguf_writer *w, const model_config *c, ponder_error *err);
+/* Writes all metadata but the tokenizer's. mix: the types are those of q4_k_m. */
+ponder_status model_metadata_write(gguf_writer *w, const model_config *c, bool mix, ponder_error *err);
+/* The type a tensor gets in a file whose matrices are to be `asked` (NUM_NONE: the q4_k_m mix). */
+num_type model_file_type(const model_config *c, const model_tensor *t, num_type asked);
 
 /* Writes the tokenizer's metadata: of a tokenizer.json, or one made up to the size of the
  * vocabulary. */
