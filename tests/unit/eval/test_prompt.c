@@ -77,9 +77,9 @@ static void letters_of_hostile_text(void **state)
     }
     buf b = {0};
     for (int i = 0; i < 200000; i++) buf_add_str(&b, STR("\\boxed{"));
-    double start = clock_seconds();
+    double start = check_cpu_seconds();
     assert_int_equal(eval_find_letter(buf_str(&b), 4, true), 0);
-    assert_true(clock_seconds() - start < 5);
+    assert_true(check_cpu_seconds() - start < 5);
     buf_free(&b);
 }
 

@@ -250,10 +250,10 @@ static void test_regex(void **state)
     /* Hours for a matcher without a budget. */
     buf b = {0};
     for (int i = 0; i < 200000; i++) buf_add_char(&b, 'a');
-    double start = clock_seconds();
+    double start = check_cpu_seconds();
     assert_false(judge("regex", "(.*)(.*)(.*)(.*)(.*)[b]", NULL, buf_str(&b)));
     assert_true(judge("regex", "(a|b)*+", NULL, buf_str(&b)));
-    assert_true(clock_seconds() - start < 20);
+    assert_true(check_cpu_seconds() - start < 20);
     buf_free(&b);
 }
 
@@ -330,7 +330,7 @@ static void test_large(void **state)
                                         "[", "a b", "$x", "$ ",  "\\(", "。"};
     static const char *const KIND[] = {"text", "integer", "choice", "json", "format", "language"};
     static const char *const GOLD[] = {"x", "1", "A", "{}", "think", "en"};
-    double start = clock_seconds();
+    double start = check_cpu_seconds();
     for (size_t p = 0; p < COUNT_OF(PIECE); p++) {
         buf b = {0};
         while (b.n < 1 << 20) buf_add_str(&b, str_of(PIECE[p]));
@@ -340,7 +340,7 @@ static void test_large(void **state)
         }
         buf_free(&b);
     }
-    assert_true(clock_seconds() - start < 60);
+    assert_true(check_cpu_seconds() - start < 60);
 }
 
 int main(void)

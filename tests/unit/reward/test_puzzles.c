@@ -331,7 +331,7 @@ static void huge_answers_end_soon(void **state)
                  {"sat", "{\"variables\":1,\"clauses\":[[1]]}"},
                  {"coloring", "{\"nodes\":1,\"colors\":1,\"edges\":[]}"}};
     buf b = {0};
-    uint64_t start = clock_ns();
+    double start = check_cpu_seconds();
     int judged = 0;
     for (size_t k = 0; k < COUNT_OF(KINDS); k++)
         for (size_t i = 0; i < COUNT_OF(PIECES); i++)
@@ -340,7 +340,7 @@ static void huge_answers_end_soon(void **state)
                 assert_int_equal(judge(KINDS[k].kind, KINDS[k].puzzle, "1", buf_str(&b)), NO);
                 assert_int_not_equal(judge(KINDS[k].kind, NULL, "1", buf_str(&b)), YES);
             }
-    assert_true((double)(clock_ns() - start) / judged < 50e6);
+    assert_true((check_cpu_seconds() - start) / judged < 0.25); /* under a sanitizer; else a hundredth */
     buf_free(&b);
 }
 
@@ -359,9 +359,9 @@ static void hard_puzzles_end_soon(void **state)
             for (int q = 0; q < p; q++)
                 buf_printf(&b, "[-%d,-%d],", p * HOLES + h + 1, q * HOLES + h + 1);
     buf_printf(&b, "[1,-1]]}");
-    uint64_t start = clock_ns();
+    double start = check_cpu_seconds();
     assert_in_range(judge("sat", b.p, NULL, STR("unsat")), NO, YES);
-    assert_true(clock_ns() - start < 500000000);
+    assert_true(check_cpu_seconds() - start < 2);
     buf_free(&b);
 }
 
