@@ -33,7 +33,7 @@ typedef struct options {
     double passes, lr;
 } options;
 
-/* ---- a stage from the command line ---------------------------------------------------------------- */
+/* ---- a stage from the command line ----------------------------------------------------------- */
 
 /* Paths in a recipe are relative to its folder, those on a command line to where one is. */
 static json_t *here(const char *path)
@@ -97,7 +97,7 @@ static ponder_status single(recipe *r, const char *kind, const char *start, cons
     return st;
 }
 
-/* ---- running -------------------------------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 /* RECIPE.json -> RECIPE.run, where nothing else is said. */
 static char *default_out(const char *path)
@@ -115,8 +115,8 @@ static ponder_status run(const recipe *r, const char *out, const options *o, pon
     pipeline_options p = {.out = out, .only = o->stage, .screen = o->quiet ? NULL : stderr,
                           .stop = &stopped};
     if (!cpu_mask_by_name(&p.cpu_mask, o->cpu))
-        return err_set(err, PONDER_EARG, "--cpu \"%s\": use ref, avx2, avx512, avx512_vnni or native",
-                       o->cpu);
+        return err_set(err, PONDER_EARG,
+                       "--cpu \"%s\": use ref, avx2, avx512, avx512_vnni or native", o->cpu);
     TRY(pool_open(&p.pool, o->threads ? o->threads : cpu_cores(), err));
     catch_stops();
     ponder_status st = pipeline_run(r, &p, err);
@@ -149,7 +149,8 @@ int cmd_train(int argc, char **argv)
         {"threads", 't', CLI_INT, &o.threads, "N", "threads; 0: the physical cores", 0, 256},
         {"cpu", 0, CLI_TEXT, &o.cpu, "LEVEL", "ref, avx2, avx512, avx512_vnni or native", 0, 0},
         {"quiet", 'q', CLI_FLAG, &o.quiet, NULL, "show nothing while it runs", 0, 0},
-        {"data", 0, CLI_TEXT, &o.data, "FILE", "JSON lines to train on (with a kind and a model)", 0, 0},
+        {"data", 0, CLI_TEXT, &o.data, "FILE", "JSON lines to train on (with a kind and a model)",
+         0, 0},
         {"eval-data", 0, CLI_TEXT, &o.eval, "FILE", "JSON lines to measure the loss on", 0, 0},
         {"steps", 0, CLI_INT, &o.steps, "N", "updates; 0: as many as --passes takes", 0, 1e9},
         {"passes", 0, CLI_FLOAT, &o.passes, "X", "times the data is gone through", 0, 1e6},
@@ -158,18 +159,22 @@ int cmd_train(int argc, char **argv)
         {"max-tokens", 0, CLI_INT, &o.max_tokens, "N", "longest example; 0: 1024", 0, 1e7},
         {"lora", 0, CLI_INT, &o.lora, "R", "learn adapters of rank R only; 0: everything", 0, 4096},
         {"precision", 0, CLI_TEXT, &o.precision, "P", "f32, bf16 or fp8; without it bf16", 0, 0},
-        {"template", 0, CLI_TEXT, &o.template, "NAME", "chat template; without it the model's", 0, 0},
-        {"save-as", 0, CLI_TEXT, &o.save_as, "TYPE", "also save as bf16, q8_0, ... or safetensors", 0, 0},
+        {"template", 0, CLI_TEXT, &o.template, "NAME", "chat template; without it the model's", 0,
+         0},
+        {"save-as", 0, CLI_TEXT, &o.save_as, "TYPE", "also save as bf16, q8_0, ... or safetensors",
+         0, 0},
         {"seed", 0, CLI_U64, &o.seed, "S", "of the order of the data", 0, 0},
         {0},
     };
     buf about = {0};
-    buf_printf(&about, "Runs a recipe's stages, or goes on with a run that was stopped. Instead of a "
-                       "recipe, a kind\nof stage with a model and data:");
+    buf_printf(&about,
+               "Runs a recipe's stages, or goes on with a run that was stopped. Instead of a "
+               "recipe, a kind\nof stage with a model and data:");
     for (const stage_kind *k = stage_kinds; k->name; k++)
         buf_printf(&about, "\n  %-10s %s", k->name, k->about);
     const cli_command c = {
-        .usage = "train RECIPE [options]\n       ponder train KIND MODEL --data FILE --out DIR [options]",
+        .usage = "train RECIPE [options]\n       ponder train KIND MODEL --data FILE --out DIR "
+                 "[options]",
         .about = about.p ? about.p : "",
         .examples = "  ponder train recipes/tiny.json\n"
                     "  ponder train sft model.gguf --data answers.jsonl --out tuned --passes 3",

@@ -1,9 +1,9 @@
 /* The masters as a Hugging Face directory: config.json and model.safetensors.
  * SPDX-License-Identifier: MIT
  *
- * Keys of config.json: those of the published files of each family. Against the layout of GGUF files,
- * which the masters have: experts are tensors of their own, the two latent up-projections are one,
- * and llama's rotated columns are halves and not pairs. */
+ * Keys of config.json: those of the published files of each family. Against the layout of GGUF
+ * files, which the masters have: experts are tensors of their own, the two latent up-projections
+ * are one, and llama's rotated columns are halves and not pairs. */
 #include "model/train_int.h"
 
 #include <stdlib.h>
@@ -77,7 +77,7 @@ static ponder_status each_part(const model_trainable *t, part_fn *fn, void *user
     return PONDER_OK;
 }
 
-/* ---- tensors ------------------------------------------------------------------------------------ */
+/* ---- tensors --------------------------------------------------------------------------------- */
 
 struct writer {
     safetensors_writer *w;
@@ -103,7 +103,8 @@ static ponder_status declare(void *user, const struct part *p, ponder_error *err
 static const float *row_of(const struct writer *w, const struct part *p, size_t r)
 {
     if (p->values) {
-        size_t N = (size_t)w->c->nope_dim, V = (size_t)w->c->v_dim, h = r / (N + V), i = r % (N + V);
+        size_t N = (size_t)w->c->nope_dim, V = (size_t)w->c->v_dim, h = r / (N + V),
+               i = r % (N + V);
         if (i >= N) return p->values + (h * V + i - N) * p->K;
         for (size_t k = 0; k < p->K; k++) w->row[k] = p->x[(h * p->K + k) * N + i];
         return w->row;
@@ -146,10 +147,13 @@ static ponder_status write_tensors(const model_trainable *t, const char *path, n
     return st;
 }
 
-/* ---- config.json -------------------------------------------------------------------------------- */
+/* ---- config.json ----------------------------------------------------------------------------- */
 
 static void put(json_writer *w, const char *key, int v) { json_key(w, key), json_i64(w, v); }
-static void put_real(json_writer *w, const char *key, double v) { json_key(w, key), json_f64(w, v); }
+static void put_real(json_writer *w, const char *key, double v)
+{
+    json_key(w, key), json_f64(w, v);
+}
 static void put_text(json_writer *w, const char *key, const char *v)
 {
     json_key(w, key), json_text(w, str_of(v));

@@ -72,7 +72,7 @@ void text_splitter_json(const text_splitter *s, buf *normalizer, buf *pre, bool 
                          "\"trim_offsets\":true,\"use_regex\":false}]}"));
 }
 
-/* ---- the name of what stands in a file ---------------------------------------------------------- */
+/* ---- the name of what stands in a file ------------------------------------------------------- */
 
 /* The j-th pattern of a pre_tokenizer, which counts down; NULL when there is none so far. */
 static const char *pattern_of(const json_t *p, size_t *j)

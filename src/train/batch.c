@@ -92,7 +92,7 @@ double batch_weight(const train_batch *b)
     return sum;
 }
 
-/* ---- micro-batches ------------------------------------------------------------------------------ */
+/* ---- micro-batches --------------------------------------------------------------------------- */
 
 static ponder_status plan_reserve(micro_plan *p, size_t n, ponder_error *err)
 {

@@ -39,7 +39,7 @@ ponder_status batch_check(const train_batch *b, ponder_error *err);
 /* Sum of the weights in order, in double; and tokens of all sequences. */
 double batch_weight(const train_batch *b);
 
-/* ---- micro-batches ------------------------------------------------------------------------------ */
+/* ---- micro-batches --------------------------------------------------------------------------- */
 
 /* Sequences of micro-batch m: order[first[m]] .. order[first[m + 1] - 1]. */
 typedef struct micro_plan {
@@ -49,8 +49,8 @@ typedef struct micro_plan {
 } micro_plan;
 
 /* Packs whole sequences, longest first, each into the micro-batch it fills best, so that few are
- * needed; a function of the lengths alone. max_tokens, max_sequences: of a micro-batch. ELIMIT when a
- * sequence is longer. */
+ * needed; a function of the lengths alone. max_tokens, max_sequences: of a micro-batch. ELIMIT when
+ * a sequence is longer. */
 ponder_status micro_plan_make(micro_plan *p, const train_batch *b, size_t max_tokens,
                               size_t max_sequences, ponder_error *err);
 void micro_plan_free(micro_plan *p);

@@ -36,7 +36,7 @@ typedef struct merger {
     bool failed;
 } merger;
 
-/* ---- tokens ------------------------------------------------------------------------------------- */
+/* ---- tokens ---------------------------------------------------------------------------------- */
 
 int32_t bpe_token_of(bpe_trainer *t, int32_t left, int32_t right)
 {
@@ -62,7 +62,7 @@ int32_t bpe_token_of(bpe_trainer *t, int32_t left, int32_t right)
     return (int32_t)t->tokens++;
 }
 
-/* ---- pairs -------------------------------------------------------------------------------------- */
+/* ---- pairs ----------------------------------------------------------------------------------- */
 
 static size_t pair_hash(int32_t left, int32_t right)
 {
@@ -103,7 +103,7 @@ static pair *pair_at(merger *m, int32_t left, int32_t right)
     return &m->pair[m->pairs - 1];
 }
 
-/* ---- the queue ---------------------------------------------------------------------------------- */
+/* ---- the queue ------------------------------------------------------------------------------- */
 
 static bool before(const merger *m, entry a, entry b)
 {
@@ -136,7 +136,7 @@ static entry pop(merger *m)
     return first;
 }
 
-/* ---- merging ------------------------------------------------------------------------------------ */
+/* ---- merging --------------------------------------------------------------------------------- */
 
 /* Adds word w to the pair's list; the pair will be put into the queue. */
 static bool note(merger *m, pair *p, uint32_t w)

@@ -17,13 +17,14 @@ typedef struct bpe_added {
 } bpe_added;
 
 /* Beginning and end of a text, marks of turns in DeepSeek's form (which is how a chat template is
- * recognised), thinking and answer. bpe_standard[0] and [1] are BOS and EOS; ends with text NULL. */
+ * recognised), thinking and answer. bpe_standard[0] and [1] are BOS and EOS; ends with text NULL.
+ */
 extern const bpe_added bpe_standard[];
 
 typedef struct bpe_options {
-    const char *pre;     /* a name of text_splitter_open. "smollm", "qwen2": each digit is a token of
-                          * its own; "gpt-2": runs of digits may become tokens */
-    size_t size;         /* ids in all, at least 256 and the added ones; fewer where pairs run out */
+    const char *pre; /* a name of text_splitter_open. "smollm", "qwen2": each digit is a token of
+                      * its own; "gpt-2": runs of digits may become tokens */
+    size_t size;     /* ids in all, at least 256 and the added ones; fewer where pairs run out */
     uint64_t min_count;  /* pairs that are rarer are left alone; 0: 2 */
     const bpe_added *added; /* NULL: bpe_standard; [0] is BOS and [1] EOS */
 } bpe_options;

@@ -11,7 +11,7 @@
 
 enum { POINTER_BYTES = 256 };
 
-/* ---- names -------------------------------------------------------------------------------------- */
+/* ---- names ----------------------------------------------------------------------------------- */
 
 static ponder_status path_in(buf *out, const char *dir, const char *name, ponder_error *err)
 {
@@ -51,7 +51,7 @@ static bool newest_below(const char *dir, uint64_t below, uint64_t *step)
     return found;
 }
 
-/* ---- saving ------------------------------------------------------------------------------------- */
+/* ---- saving ---------------------------------------------------------------------------------- */
 
 static ponder_status check_room(const char *dir, const checkpoint_section *s, size_t n,
                                 ponder_error *err)
@@ -63,9 +63,10 @@ static ponder_status check_room(const char *dir, const checkpoint_section *s, si
     if (statvfs(dir, &v) != 0) return PONDER_OK; /* the writing will tell */
     double have = (double)v.f_bavail * (double)v.f_frsize;
     if (have >= need) return PONDER_OK;
-    return err_set(err, PONDER_ELIMIT,
-                   "%s: a checkpoint needs %.0f MB and the disk has %.0f MB left; the last one stays",
-                   dir, need * 1e-6, have * 1e-6);
+    return err_set(
+        err, PONDER_ELIMIT,
+        "%s: a checkpoint needs %.0f MB and the disk has %.0f MB left; the last one stays", dir,
+        need * 1e-6, have * 1e-6);
 }
 
 static ponder_status write_all(safetensors_writer *w, str state, const checkpoint_section *s,
@@ -127,7 +128,7 @@ ponder_status checkpoint_save(const char *dir, uint64_t step, str state,
     return st;
 }
 
-/* ---- finding ------------------------------------------------------------------------------------ */
+/* ---- finding --------------------------------------------------------------------------------- */
 
 static bool readable(const char *path)
 {
@@ -182,7 +183,7 @@ ponder_status checkpoint_find(char **out, const char *dir, ponder_error *err)
     return found ? PONDER_OK : err_set(err, PONDER_ENOTFOUND, "%s: no checkpoint", dir);
 }
 
-/* ---- loading ------------------------------------------------------------------------------------ */
+/* ---- loading --------------------------------------------------------------------------------- */
 
 static ponder_status state_of(json_t **state, const fmt_model *m, const char *path,
                               ponder_error *err)

@@ -1,8 +1,8 @@
 /* checkpoint: the whole state of a run in one file that is there or is not.
  * SPDX-License-Identifier: MIT
  *
- * DIR/step-N.safetensors holds each section as a tensor and the rest of the state as JSON text in the
- * tensor "state"; DIR/latest names the one to go on from. Files are written beside their names,
+ * DIR/step-N.safetensors holds each section as a tensor and the rest of the state as JSON text in
+ * the tensor "state"; DIR/latest names the one to go on from. Files are written beside their names,
  * synced and renamed, the pointer after the file it points to, and old files are removed last: a
  * kill at any moment leaves a pointer to a complete file. Where the pointer or its file is damaged,
  * the newest file that can be read is taken. */
@@ -22,8 +22,8 @@ typedef struct checkpoint_section {
 
 enum { CHECKPOINT_SECTIONS = 64 };
 
-/* Keeps the newest `keep` files. ELIMIT with the numbers when the disk has no room, EIO when writing
- * fails: what was there before stays as it was. */
+/* Keeps the newest `keep` files. ELIMIT with the numbers when the disk has no room, EIO when
+ * writing fails: what was there before stays as it was. */
 ponder_status checkpoint_save(const char *dir, uint64_t step, str state,
                               const checkpoint_section *s, size_t n, int keep, ponder_error *err);
 

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-/* ---- shuffling ---------------------------------------------------------------------------------- */
+/* ---- shuffling ------------------------------------------------------------------------------- */
 
 /* A Feistel network over the smallest even number of bits that holds n, walked until it falls into
  * [0, n) (Black and Rogaway, "Ciphers with arbitrary finite domains", CT-RSA 2002). */
@@ -27,10 +27,11 @@ uint64_t data_shuffle(uint64_t n, uint64_t seed, uint64_t i)
     return x;
 }
 
-/* ---- mixtures ----------------------------------------------------------------------------------- */
+/* ---- mixtures -------------------------------------------------------------------------------- */
 
 /* Parts take turns in cycles of CYCLE examples, in which each has its share of places, dealt by
- * counted randomness: so the number of examples a part has given before example i is known from i. */
+ * counted randomness: so the number of examples a part has given before example i is known from i.
+ */
 enum { CYCLE = 1024 };
 
 typedef struct mix {
@@ -84,8 +85,8 @@ static void close_mix(train_source *s)
     free(m);
 }
 
-/* The part whose share is furthest below (sign 1) or above (-1) what it should be; of the latter only
- * those that can spare a place. */
+/* The part whose share is furthest below (sign 1) or above (-1) what it should be; of the latter
+ * only those that can spare a place. */
 static size_t furthest(const mix *m, const double *want, double sign)
 {
     size_t best = SIZE_MAX;
@@ -116,12 +117,13 @@ static void deal(mix *m, const double *weight)
         for (uint64_t j = 0; j < m->share[k]; j++) m->dealt[at++] = (uint16_t)k;
 }
 
-/* ---- from JSON ---------------------------------------------------------------------------------- */
+/* ---- from JSON ------------------------------------------------------------------------------- */
 
 static ponder_status check_keys(const json_t *item, bool task, const char *name, ponder_error *err)
 {
     static const char *const of_file[] = {"file", "weight", NULL};
-    static const char *const of_task[] = {"task", "weight", "levels", "zh", "flawed", "styles", NULL};
+    static const char *const of_task[] = {"task",   "weight", "levels", "zh",
+                                          "flawed", "styles", NULL};
     const char *key;
     json_t *value;
     json_object_foreach ((json_t *)(uintptr_t)item, key, value) {

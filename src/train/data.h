@@ -1,9 +1,9 @@
 /* data: what is trained on, example by example.
  * SPDX-License-Identifier: MIT
  *
- * Example i of a source is a function of (what the source was opened with, i): files are shuffled by
- * a permutation that is computed, not stored, anew for each pass. So the whole state of reading is
- * one number, and going on after a stop is exact. */
+ * Example i of a source is a function of (what the source was opened with, i): files are shuffled
+ * by a permutation that is computed, not stored, anew for each pass. So the whole state of reading
+ * is one number, and going on after a stop is exact. */
 #ifndef TRAIN_DATA_H
 #define TRAIN_DATA_H
 
@@ -11,7 +11,7 @@
 #include "reward/task/task.h"
 #include "train/batch.h"
 
-/* ---- from texts to sequences -------------------------------------------------------------------- */
+/* ---- from texts to sequences ----------------------------------------------------------------- */
 
 typedef struct example_options {
     const tokenizer *t;     /* may be NULL for sources of which only texts are asked */
@@ -37,11 +37,12 @@ ponder_status example_answer(const example_options *o, train_batch *b, str promp
 ponder_status example_prompt(const example_options *o, tokens *out, str prompt, bool *opened,
                              ponder_error *err);
 
-/* ---- sources ------------------------------------------------------------------------------------ */
+/* ---- sources --------------------------------------------------------------------------------- */
 
 typedef struct train_source train_source;
 struct train_source {
-    /* Adds the sequences of example i to b (none when it is too long). Errors name file and line. */
+    /* Adds the sequences of example i to b (none when it is too long). Errors name file and line.
+     */
     ponder_status (*draw)(train_source *s, uint64_t i, train_batch *b, ponder_error *err);
     /* Appends the texts of example i: what a vocabulary is made for. */
     ponder_status (*text)(train_source *s, uint64_t i, buf *out, ponder_error *err);

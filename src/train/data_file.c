@@ -85,7 +85,7 @@ static ponder_status parse(json_t **row, const data_file *f, const line *l, buf 
     return err_set(err, PONDER_EFORMAT, "%s: want a JSON object", where->p);
 }
 
-/* ---- drawing ------------------------------------------------------------------------------------ */
+/* ---- drawing --------------------------------------------------------------------------------- */
 
 static str field(const json_t *row, const char *key) { return json_str(json_object_get(row, key)); }
 
@@ -109,7 +109,8 @@ static ponder_status add_row(const data_file *f, const json_t *row, const char *
     case FORM_PAIR: {
         size_t n = b->n, used = b->used;
         TRY(example_answer(o, b, prompt, field(row, "chosen"), TRAIN_CHOSEN, err));
-        if (b->n > n) TRY(example_answer(o, b, prompt, field(row, "rejected"), TRAIN_REJECTED, err));
+        if (b->n > n)
+            TRY(example_answer(o, b, prompt, field(row, "rejected"), TRAIN_REJECTED, err));
         if (b->n == n + 1) b->n = n, b->used = used; /* a pair is whole or not there */
         return PONDER_OK;
     }
@@ -162,7 +163,7 @@ static ponder_status text(train_source *s, uint64_t i, buf *out, ponder_error *e
     return PONDER_OK;
 }
 
-/* ---- opening ------------------------------------------------------------------------------------ */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static bool blank(const char *p, size_t n)
 {

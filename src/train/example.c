@@ -22,7 +22,7 @@ static int32_t end_token(const example_options *o)
     return id >= 0 ? id : tokenizer_eos(o->t);
 }
 
-/* ---- documents ---------------------------------------------------------------------------------- */
+/* ---- documents ------------------------------------------------------------------------------- */
 
 ponder_status example_text(const example_options *o, train_batch *b, str text, ponder_error *err)
 {
@@ -41,7 +41,7 @@ ponder_status example_text(const example_options *o, train_batch *b, str text, p
     return st == PONDER_OK ? batch_check(b, err) : st;
 }
 
-/* ---- answers ------------------------------------------------------------------------------------ */
+/* ---- answers --------------------------------------------------------------------------------- */
 
 static ponder_status encode_prompt(const example_options *o, tokens *out, const chat_request *r,
                                    bool *opens, ponder_error *err)

@@ -45,7 +45,8 @@ static ponder_status unknown(const char *name, const char *where, const key_tabl
             names[count++] = k->name;
     const char *near = nearest_name(name, names, count);
     if (near)
-        return err_set(err, PONDER_EFORMAT, "%s: no key \"%s\"; is \"%s\" meant?", where, name, near);
+        return err_set(err, PONDER_EFORMAT, "%s: no key \"%s\"; is \"%s\" meant?", where, name,
+                       near);
     buf all = {0};
     for (size_t i = 0; i < count; i++) buf_printf(&all, "%s%s", i ? ", " : "", names[i]);
     ponder_status st = err_set(err, PONDER_EFORMAT, "%s: no key \"%s\"; there are %s", where, name,

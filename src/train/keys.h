@@ -1,5 +1,5 @@
-/* keys: JSON objects into structures, strictly: an unknown key, a wrong type or a number out of range
- * is an error that names the place and, for a key, the nearest one there is.
+/* keys: JSON objects into structures, strictly: an unknown key, a wrong type or a number out of
+ * range is an error that names the place and, for a key, the nearest one there is.
  * SPDX-License-Identifier: MIT */
 #ifndef TRAIN_KEYS_H
 #define TRAIN_KEYS_H

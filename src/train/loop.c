@@ -10,7 +10,7 @@
 
 enum { REPORT_SECONDS = 30 };
 
-/* ---- running a batch ---------------------------------------------------------------------------- */
+/* ---- running a batch ------------------------------------------------------------------------- */
 
 static float slope_of(void *user, size_t sequence, size_t i, float logprob)
 {
@@ -87,7 +87,7 @@ static double weighted_mean(const train_batch *b, const float *x)
 
 double batch_loss(const train_batch *b) { return -weighted_mean(b, b->logprob); }
 
-/* ---- one step ----------------------------------------------------------------------------------- */
+/* ---- one step -------------------------------------------------------------------------------- */
 
 typedef struct outcome {
     double loss, entropy, norm, lr, seconds;
@@ -104,7 +104,8 @@ static ponder_status not_finite(train_loop *l, const outcome *r, ponder_error *e
         for (size_t k = 0; k < p[i].n && !name; k++)
             if (!isfinite(g[p[i].at + k])) name = p[i].tensor.name;
     return err_set(err, PONDER_EFORMAT,
-                   "stage %s, step %" PRIu64 ": the loss is %g and the gradient of %s is not finite; "
+                   "stage %s, step %" PRIu64
+                   ": the loss is %g and the gradient of %s is not finite; "
                    "nothing was updated, the last checkpoint stays. Lower \"lr\" or \"clip\"",
                    l->o->name, l->step + 1, r->loss, name ? name : "no tensor");
 }
@@ -193,7 +194,7 @@ static ponder_status step(train_loop *l, ponder_error *err)
     return PONDER_OK;
 }
 
-/* ---- saving and going on ------------------------------------------------------------------------ */
+/* ---- saving and going on --------------------------------------------------------------------- */
 
 static size_t sections(train_loop *l, checkpoint_section s[CHECKPOINT_SECTIONS])
 {
@@ -235,9 +236,11 @@ static ponder_status read_state(train_loop *l, const json_t *state, const char *
     int64_t at = 0, position = 0, tokens_done = 0, adam = 0;
     snprintf(identity, sizeof identity, "%016" PRIx64, l->o->identity);
     if (!str_eq(json_str(json_object_get(state, "identity")), str_of(identity)))
-        return err_set(err, PONDER_EARG,
-                       "%s: is of a run with other settings; put them back, choose another --out, or "
-                       "remove %s to begin the stage anew", path, l->o->dir);
+        return err_set(
+            err, PONDER_EARG,
+            "%s: is of a run with other settings; put them back, choose another --out, or "
+            "remove %s to begin the stage anew",
+            path, l->o->dir);
     TRY(json_field_i64(state, path, "step", 0, (int64_t)l->o->lr.steps, &at, err));
     TRY(json_field_i64(state, path, "position", 0, INT64_MAX, &position, err));
     TRY(json_field_i64(state, path, "tokens", 0, INT64_MAX, &tokens_done, err));
@@ -267,7 +270,7 @@ static ponder_status resume(train_loop *l, ponder_error *err)
     return st;
 }
 
-/* ---- the run ------------------------------------------------------------------------------------ */
+/* ---- the run --------------------------------------------------------------------------------- */
 
 /* Adapters, which all decay as the matrices they are. */
 static ponder_status open_lora(train_loop *l, ponder_error *err)

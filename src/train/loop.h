@@ -29,7 +29,8 @@ typedef struct train_stage {
     /* As model_train_head_fn, with the number of the sequence in the batch; NULL: none. */
     void (*head)(void *user, const train_loop *l, size_t sequence, const float *hidden,
                  float *gradient);
-    /* After the update of a step, with the step's line of metrics open: adds to it. NULL: nothing. */
+    /* After the update of a step, with the step's line of metrics open: adds to it. NULL: nothing.
+     */
     ponder_status (*after)(void *user, train_loop *l, ponder_error *err);
     /* Before the first step, after every `eval_every` steps and after the last one, with a line of
      * metrics open. NULL: none. */
@@ -57,8 +58,8 @@ typedef struct train_loop_options {
     float balance_speed;     /* of expert biases; 0: they stay */
     uint64_t save_every, eval_every; /* steps; 0: at the end only, never */
     int keep;                /* checkpoints */
-    uint64_t identity;       /* hash of what makes the run what it is; a checkpoint of another one is
-                              * refused */
+    uint64_t identity; /* hash of what makes the run what it is; a checkpoint of another one is
+                        * refused */
     pool *pool;
     FILE *screen;            /* a line that shows how it goes; NULL: none */
     const volatile sig_atomic_t *stop; /* not 0: save and end with ECANCELED; NULL: never */
@@ -89,13 +90,14 @@ struct train_loop {
     double started;
 };
 
-/* Runs the stage on t, from its last checkpoint if there is one, to its last step. ECANCELED after a
- * stop; EFORMAT naming step and tensor when numbers are no longer finite, with the last checkpoint
- * left as it is; ELIMIT or EIO when a checkpoint cannot be written. */
+/* Runs the stage on t, from its last checkpoint if there is one, to its last step. ECANCELED after
+ * a stop; EFORMAT naming step and tensor when numbers are no longer finite, with the last
+ * checkpoint left as it is; ELIMIT or EIO when a checkpoint cannot be written. */
 ponder_status train_loop_run(model_trainable *t, const train_stage *stage,
                              const train_loop_options *o, ponder_error *err);
 
-/* Runs batch b forward only: fills its logprob (and entropy if asked). Used by stages that evaluate. */
+/* Runs batch b forward only: fills its logprob (and entropy if asked). Used by stages that
+ * evaluate. */
 ponder_status train_loop_score(train_loop *l, train_batch *b, bool entropy, ponder_error *err);
 /* Mean of -logprob by weight, of a batch that was run. */
 double batch_loss(const train_batch *b);

@@ -4,8 +4,8 @@
  * Hu et al., "LoRA: low-rank adaptation of large language models", ICLR 2022: W = W0 + s B A with
  * A [r, K] drawn at first, B [N, r] zero, s = alpha / r. What is learnt are A and B of every matrix
  * of attention and feed-forward (of every expert); all else stays. The gradients of A and B come
- * from that of W, so the model's own passes are those of full training, and the model that is served
- * or saved has the adapters in it. */
+ * from that of W, so the model's own passes are those of full training, and the model that is
+ * served or saved has the adapters in it. */
 #ifndef TRAIN_LORA_H
 #define TRAIN_LORA_H
 

@@ -22,7 +22,8 @@ static ponder_status count_texts(bpe_trainer *b, const recipe *r, const recipe_t
     for (uint64_t i = 0; i < n && st == PONDER_OK; i++) {
         buf_clear(&text);
         st = s->text(s, i, &text, err);
-        if (st == PONDER_OK && text.failed) st = err_set(err, PONDER_ENOMEM, "%s: out of memory", where);
+        if (st == PONDER_OK && text.failed)
+            st = err_set(err, PONDER_ENOMEM, "%s: out of memory", where);
         if (st == PONDER_OK) st = bpe_trainer_add(b, buf_str(&text), err);
         if (st == PONDER_OK && o->stop && *o->stop)
             st = err_set(err, PONDER_ECANCELED, "stopped while the tokenizer was made");

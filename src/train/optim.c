@@ -49,7 +49,7 @@ size_t adamw_bytes(size_t n, const adamw_options *o)
     return 2 * n * (o->bf16_moments ? sizeof(uint16_t) : sizeof(float));
 }
 
-/* ---- norm --------------------------------------------------------------------------------------- */
+/* ---- norm ------------------------------------------------------------------------------------ */
 
 struct norm {
     const adamw *a;
@@ -87,7 +87,7 @@ float clip_scale(double norm, double limit)
     return limit > 0 && norm > limit ? (float)(limit / norm) : 1.0f;
 }
 
-/* ---- step --------------------------------------------------------------------------------------- */
+/* ---- step ------------------------------------------------------------------------------------ */
 
 struct step {
     const adamw *a;
@@ -158,7 +158,8 @@ static void step_blocks(void *arg, size_t begin, size_t end, int worker)
             n = size_min(n, TILE);
             update_bf16(s, at, n, shrink);
         } else {
-            update(s, s->w + at, (float *)s->a->m + at, (float *)s->a->v + at, s->g + at, n, shrink);
+            update(s, s->w + at, (float *)s->a->m + at, (float *)s->a->v + at, s->g + at, n,
+                   shrink);
         }
         at += n;
     }
@@ -175,7 +176,7 @@ void adamw_step(adamw *a, float *w, const float *g, float lr, float scale, pool 
     pool_run(p, size_ceil_div(a->n, BLOCK), 1, step_blocks, &s);
 }
 
-/* ---- schedules ---------------------------------------------------------------------------------- */
+/* ---- schedules ------------------------------------------------------------------------------- */
 
 bool lr_shape_by_name(enum lr_shape *out, str name)
 {

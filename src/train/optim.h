@@ -8,7 +8,7 @@
 
 #include "base/base.h"
 
-/* ---- AdamW -------------------------------------------------------------------------------------- */
+/* ---- AdamW ----------------------------------------------------------------------------------- */
 
 /* Loshchilov and Hutter, "Decoupled weight decay regularization", ICLR 2019, algorithm 2: with
  * m and v the running means of g and g^2, after step t
@@ -54,21 +54,22 @@ void adamw_step(adamw *a, float *w, const float *g, float lr, float scale, pool 
 /* What gradients of that norm are multiplied by so that it is at most `limit`; limit 0: 1. */
 float clip_scale(double norm, double limit);
 
-/* ---- schedules ---------------------------------------------------------------------------------- */
+/* ---- schedules ------------------------------------------------------------------------------- */
 
 enum lr_shape {
     LR_CONSTANT,
     LR_LINEAR, /* from peak to end */
     LR_COSINE, /* the same along half a cosine */
-    LR_V3      /* DeepSeek-V3: constant for 10 of 14.8 parts, a cosine to end over 4.3 parts, end for
-                * 1/3 part, and the rest (1/6) at a third of it; the report, section 4.2 */
+    LR_V3 /* DeepSeek-V3: constant for 10 of 14.8 parts, a cosine to end over 4.3 parts, end for
+           * 1/3 part, and the rest (1/6) at a third of it; the report, section 4.2 */
 };
 bool lr_shape_by_name(enum lr_shape *out, str name); /* "constant", "linear", "cosine", "v3" */
 
 typedef struct lr_schedule {
     enum lr_shape shape;
     double peak, end;
-    uint64_t warmup; /* steps that rise linearly to peak: step s < warmup has (s + 1) / warmup of it */
+    uint64_t
+        warmup; /* steps that rise linearly to peak: step s < warmup has (s + 1) / warmup of it */
     uint64_t steps;  /* in all, warm-up included */
 } lr_schedule;
 

@@ -28,7 +28,7 @@ static ponder_status no_memory(const pipeline *p, ponder_error *err)
     return err_set(err, PONDER_ENOMEM, "%s: out of memory", p->r->name);
 }
 
-/* ---- before anything runs ------------------------------------------------------------------------ */
+/* ---- before anything runs -------------------------------------------------------------------- */
 
 static const recipe_stage *stage_named(const recipe *r, const char *name, size_t before)
 {
@@ -57,8 +57,8 @@ static ponder_status check_stage(const recipe *r, size_t i, ponder_error *err)
         bool there = path && file_exists(path);
         free(path);
         if (!there)
-            return err_set(err, PONDER_EFORMAT, "%s: \"from\" \"%s\" is no earlier stage and no file",
-                           where, s->from);
+            return err_set(err, PONDER_EFORMAT,
+                           "%s: \"from\" \"%s\" is no earlier stage and no file", where, s->from);
     }
     return kind->check(r, s, err);
 }
@@ -70,7 +70,7 @@ static ponder_status check_all(const recipe *r, const char *only, ponder_error *
     return err_set(err, PONDER_EARG, "%s has no stage \"%s\"", r->name, only);
 }
 
-/* ---- tokenizer and first model -------------------------------------------------------------------- */
+/* ---- tokenizer and first model --------------------------------------------------------------- */
 
 static bool is_gguf(const char *path) { return str_ends(str_of(path), STR(".gguf")); }
 
@@ -84,9 +84,10 @@ static ponder_status prepare(pipeline *p, ponder_error *err)
         p->start = recipe_path(p->r, p->model.start);
         if (!p->start) return no_memory(p, err);
         if (p->r->tokenizer)
-            return err_set(err, PONDER_EFORMAT,
-                           "%s: the model to \"start\" with has a tokenizer; leave \"tokenizer\" out",
-                           p->r->name);
+            return err_set(
+                err, PONDER_EFORMAT,
+                "%s: the model to \"start\" with has a tokenizer; leave \"tokenizer\" out",
+                p->r->name);
         if (!is_gguf(p->start)) p->tokenizer_json = stage_path(p->start, "tokenizer.json", NULL);
         return tokenizer_open(&p->t, p->tokenizer_json ? p->tokenizer_json : p->start, err);
     }
@@ -101,7 +102,7 @@ static ponder_status prepare(pipeline *p, ponder_error *err)
     return st == PONDER_OK ? st : err_context(err, st, "%s: \"model\"", p->r->name);
 }
 
-/* ---- one stage ------------------------------------------------------------------------------------ */
+/* ---- one stage ------------------------------------------------------------------------------- */
 
 /* The model stage i begins with, and the stage that makes it (r->n: none). */
 static ponder_status start_of(const pipeline *p, size_t i, char **path, size_t *maker,
@@ -173,9 +174,17 @@ static ponder_status run_stage(pipeline *p, size_t i, ponder_error *err)
         free(start);
         return PONDER_OK;
     }
-    stage_context c = {.recipe = p->r, .stage = s, .o = p->o, .where = where,
-                       .metrics = p->metrics, .report = p->report, .start = start,
-                       .model = &p->model, .t = p->t, .tokenizer_json = p->tokenizer_json, .identity = h,
+    stage_context c = {.recipe = p->r,
+                       .stage = s,
+                       .o = p->o,
+                       .where = where,
+                       .metrics = p->metrics,
+                       .report = p->report,
+                       .start = start,
+                       .model = &p->model,
+                       .t = p->t,
+                       .tokenizer_json = p->tokenizer_json,
+                       .identity = h,
                        .seed = rng_u64(p->r->seed, i, 1, RNG_DATA)};
     char *dir = stage_path(p->o->out, s->name, NULL);
     c.dir = dir;
@@ -184,7 +193,7 @@ static ponder_status run_stage(pipeline *p, size_t i, ponder_error *err)
     return st;
 }
 
-/* ---- the door ------------------------------------------------------------------------------------- */
+/* ---- the door -------------------------------------------------------------------------------- */
 
 /* Two runs in one folder would spoil each other. The lock goes with the process. */
 static ponder_status lock_out(int *fd, const char *out, ponder_error *err)

@@ -8,7 +8,7 @@
 
 enum { RECIPE_BYTES = 4 << 20 };
 
-/* ---- the file ----------------------------------------------------------------------------------- */
+/* ---- the file -------------------------------------------------------------------------------- */
 
 static const key recipe_keys[] = {
     {"about", KEY_TEXT, offsetof(recipe, about), 0, 0},
@@ -65,7 +65,8 @@ static ponder_status read_stage(recipe *r, const json_t *json, ponder_error *err
                        s->name);
     for (size_t i = 0; i < r->n; i++)
         if (!strcmp(r->stage[i].name, s->name))
-            return err_set(err, PONDER_EFORMAT, "%s: two stages are named \"%s\"", r->name, s->name);
+            return err_set(err, PONDER_EFORMAT, "%s: two stages are named \"%s\"", r->name,
+                           s->name);
     r->n++;
     return PONDER_OK;
 }
@@ -100,7 +101,8 @@ ponder_status recipe_open(recipe *r, const char *path, ponder_error *err)
     *r = (recipe){0};
     TRY(json_parse_file(&json, path, RECIPE_BYTES, err));
     const char *slash = strrchr(path, '/');
-    snprintf(dir, sizeof dir, "%.*s", slash ? (int)size_min((size_t)(slash - path), 4000) : 0, path);
+    snprintf(dir, sizeof dir, "%.*s", slash ? (int)size_min((size_t)(slash - path), 4000) : 0,
+             path);
     return recipe_of(r, json, path, dir, err);
 }
 
@@ -112,7 +114,7 @@ void recipe_close(recipe *r)
     *r = (recipe){0};
 }
 
-/* ---- model and tokenizer ------------------------------------------------------------------------ */
+/* ---- model and tokenizer --------------------------------------------------------------------- */
 
 #define AT(field) offsetof(model_config, field)
 static const key form_keys[] = {
@@ -239,14 +241,15 @@ ponder_status recipe_read_tokenizer(recipe_tokenizer *out, const recipe *r, pond
     const key_table table = {tokenizer_keys, out};
     TRY(keys_read(r->tokenizer, where, &table, 1, err));
     if ((out->path != NULL) == (out->size != 0))
-        return err_set(err, PONDER_EFORMAT, "%s: want a \"path\", or the \"size\" of one to be made",
-                       where);
+        return err_set(err, PONDER_EFORMAT,
+                       "%s: want a \"path\", or the \"size\" of one to be made", where);
     if (out->size > 264 && !out->data)
-        return err_set(err, PONDER_EFORMAT, "%s: more than single bytes (264) need \"data\"", where);
+        return err_set(err, PONDER_EFORMAT, "%s: more than single bytes (264) need \"data\"",
+                       where);
     return PONDER_OK;
 }
 
-/* ---- training ----------------------------------------------------------------------------------- */
+/* ---- training -------------------------------------------------------------------------------- */
 
 #define AT(field) offsetof(training, field)
 const key training_keys[] = {
@@ -318,7 +321,7 @@ ponder_status training_precision(enum model_precision *out, const training *t, c
                    t->precision);
 }
 
-/* ---- identity ----------------------------------------------------------------------------------- */
+/* ---- identity -------------------------------------------------------------------------------- */
 
 uint64_t recipe_hash(uint64_t h, const json_t *obj)
 {

@@ -1,8 +1,8 @@
 /* recipe: one file = one experiment that can be repeated.
  * SPDX-License-Identifier: MIT
  *
- * A recipe is JSON; docs/training.md lists its keys. "about" may stand in every object. Stages run in
- * order, each from the model of the one before it unless "from" names another. */
+ * A recipe is JSON; docs/training.md lists its keys. "about" may stand in every object. Stages run
+ * in order, each from the model of the one before it unless "from" names another. */
 #ifndef TRAIN_RECIPE_H
 #define TRAIN_RECIPE_H
 
@@ -13,7 +13,8 @@
 enum { RECIPE_STAGES = 64 };
 
 typedef struct recipe_stage {
-    const char *name, *kind, *from; /* from: NULL for the stage before; else a stage or a model file */
+    const char *name, *kind,
+        *from; /* from: NULL for the stage before; else a stage or a model file */
     const json_t *json;             /* the whole object */
 } recipe_stage;
 
@@ -53,14 +54,15 @@ typedef struct recipe_tokenizer {
 } recipe_tokenizer;
 ponder_status recipe_read_tokenizer(recipe_tokenizer *out, const recipe *r, ponder_error *err);
 
-/* ---- what stages that update a model have in common ---------------------------------------------- */
+/* ---- what stages that update a model have in common ------------------------------------------ */
 
 typedef struct training {
     const char *schedule, *precision, *template;
     const json_t *data, *eval_data, *save_as;
     uint64_t steps;
     double passes;                      /* over the data, instead of steps */
-    uint64_t batch, batch_from, ramp;   /* examples of a step; grows from batch_from over `ramp` steps */
+    uint64_t batch, batch_from,
+        ramp; /* examples of a step; grows from batch_from over `ramp` steps */
     double lr, lr_end;                  /* lr_end -1: a tenth of lr */
     uint64_t warmup;
     float beta1, beta2, eps, decay;

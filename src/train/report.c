@@ -35,7 +35,7 @@ typedef struct report {
     size_t n;
 } report;
 
-/* ---- reading ------------------------------------------------------------------------------------ */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 static ponder_status add_point(report *r, const char *key, double v, ponder_error *err)
 {
@@ -99,7 +99,7 @@ static void free_report(report *r)
     free(r->row);
 }
 
-/* ---- drawing ------------------------------------------------------------------------------------ */
+/* ---- drawing --------------------------------------------------------------------------------- */
 
 static void escaped(buf *out, str s)
 {

@@ -36,7 +36,7 @@ ponder_status stage_write_file(const char *path, str text, ponder_error *err)
     return st;
 }
 
-/* ---- settings ----------------------------------------------------------------------------------- */
+/* ---- settings -------------------------------------------------------------------------------- */
 
 /* What "save_as" may list; NUM_NONE for safetensors. */
 static bool save_type(num_type *out, const json_t *v)
@@ -59,10 +59,11 @@ ponder_status training_check(const training *t, const char *where, ponder_error 
                        where, t->micro_tokens, t->max_tokens);
     for (size_t i = 0; i < json_array_size(t->save_as); i++)
         if (!save_type(&type, json_array_get(t->save_as, i)))
-            return err_set(err, PONDER_EFORMAT,
-                           "%s: \"save_as\": \"%.*s\" is no type that can be written: use f32, bf16, "
-                           "q8_0, ... or safetensors", where,
-                           STR_ARG(json_str(json_array_get(t->save_as, i))));
+            return err_set(
+                err, PONDER_EFORMAT,
+                "%s: \"save_as\": \"%.*s\" is no type that can be written: use f32, bf16, "
+                "q8_0, ... or safetensors",
+                where, STR_ARG(json_str(json_array_get(t->save_as, i))));
     return PONDER_OK;
 }
 
@@ -103,7 +104,7 @@ ponder_status stage_loop_options(train_loop_options *out, const stage_context *c
     return training_schedule(&out->lr, t, c->where, err);
 }
 
-/* ---- opening ------------------------------------------------------------------------------------ */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static ponder_status config_of(model_config *out, const stage_context *c, ponder_error *err)
 {
@@ -153,7 +154,8 @@ static ponder_status check_memory(const stage_context *c, const training *t,
     size_t have = mem_available_bytes();
     size_t need = model_trainable_bytes(config, o) + optimiser_bytes(t, values, adapters);
     if (c->o->screen)
-        fprintf(c->o->screen, "%s: %.2fM parameters, %.2fM learnt in %s, needs %.0f MB of %.0f MB free\n",
+        fprintf(c->o->screen,
+                "%s: %.2fM parameters, %.2fM learnt in %s, needs %.0f MB of %.0f MB free\n",
                 c->stage->name, (double)values * 1e-6,
                 (double)(t->lora_rank ? adapters : values) * 1e-6, t->precision,
                 (double)need * 1e-6, (double)have * 1e-6);
@@ -202,15 +204,16 @@ ponder_status stage_open_model(model_trainable **out, const stage_context *c, co
                        "%s: \"max_tokens\" is %zu, the model has %d positions", c->where,
                        t->max_tokens, config.context);
     if (tokenizer_size(c->t) > config.vocab)
-        return err_set(err, PONDER_EARG, "%s: the tokenizer has %d tokens, the model %d rows for them",
-                       c->where, tokenizer_size(c->t), config.vocab);
+        return err_set(err, PONDER_EARG,
+                       "%s: the tokenizer has %d tokens, the model %d rows for them", c->where,
+                       tokenizer_size(c->t), config.vocab);
     TRY(check_saving(c, t, err));
     TRY(check_memory(c, t, &config, &o, err));
     if (c->start) return open_start(out, c, &o, err);
     return model_trainable_init(out, &config, c->model->init, c->seed, &o, err);
 }
 
-/* ---- saving ------------------------------------------------------------------------------------- */
+/* ---- saving ---------------------------------------------------------------------------------- */
 
 static ponder_status put_json_vocab(const stage_vocab *v, gguf_writer *w, ponder_error *err)
 {
@@ -278,7 +281,8 @@ static ponder_status save_hf(const stage_context *c, const model_trainable *m, p
     const char *slash = strrchr(c->tokenizer_json, '/');
     for (size_t i = 0; slash && i < COUNT_OF(beside) && st == PONDER_OK; i++) {
         buf from = {0};
-        buf_printf(&from, "%.*s/%s", (int)(slash - c->tokenizer_json), c->tokenizer_json, beside[i]);
+        buf_printf(&from, "%.*s/%s", (int)(slash - c->tokenizer_json), c->tokenizer_json,
+                   beside[i]);
         if (from.failed) st = err_set(err, PONDER_ENOMEM, "%s: out of memory", c->where);
         else if (file_exists(from.p)) st = copy_file(dir, beside[i], from.p, err);
         buf_free(&from);

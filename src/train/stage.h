@@ -50,16 +50,17 @@ ponder_status supervised_run(const stage_context *c, ponder_error *err);
 ponder_status policy_check(const recipe *r, const recipe_stage *s, ponder_error *err);
 ponder_status policy_run(const stage_context *c, ponder_error *err);
 
-/* ---- for stages that train ----------------------------------------------------------------------- */
+/* ---- for stages that train ------------------------------------------------------------------- */
 
-/* The model the stage begins with; says what it needs, and ELIMIT when that is more than there is. */
+/* The model the stage begins with; says what it needs, and ELIMIT when that is more than there is.
+ */
 ponder_status stage_open_model(model_trainable **out, const stage_context *c, const training *t,
                                ponder_error *err);
 /* Everything but what depends on the kind; t->steps is set. */
 ponder_status stage_loop_options(train_loop_options *out, const stage_context *c, const training *t,
                                  ponder_error *err);
-/* OUT/NAME/model.gguf in F32, from which others go on, and what "save_as" lists: types of GGUF files
- * (model-TYPE.gguf) and "safetensors" (a Hugging Face directory model-hf). */
+/* OUT/NAME/model.gguf in F32, from which others go on, and what "save_as" lists: types of GGUF
+ * files (model-TYPE.gguf) and "safetensors" (a Hugging Face directory model-hf). */
 ponder_status stage_save_model(const stage_context *c, const training *t, const model_trainable *m,
                                ponder_error *err);
 ponder_status training_check(const training *t, const char *where, ponder_error *err);
@@ -86,7 +87,7 @@ ponder_status stage_vocab_write(void *user, gguf_writer *w, ponder_error *err); 
 ponder_status stage_make_tokenizer(char **json, const recipe *r, const recipe_tokenizer *t,
                                    const pipeline_options *o, ponder_error *err);
 
-/* ---- the whole recipe ---------------------------------------------------------------------------- */
+/* ---- the whole recipe ------------------------------------------------------------------------ */
 
 /* Checks all stages, then runs those that are not done. */
 ponder_status pipeline_run(const recipe *r, const pipeline_options *o, ponder_error *err);

@@ -28,7 +28,8 @@ static ponder_status read_keys(supervised *s, const recipe_stage *stage, const c
     TRY(keys_read(stage->json, where, tables, COUNT_OF(tables), err));
     TRY(training_check(&s->t, where, err));
     if (strcmp(s->learn, "all") && strcmp(s->learn, "responses"))
-        return err_set(err, PONDER_EFORMAT, "%s: \"learn\" must be \"all\" or \"responses\"", where);
+        return err_set(err, PONDER_EFORMAT, "%s: \"learn\" must be \"all\" or \"responses\"",
+                       where);
     if (!s->t.data) return err_set(err, PONDER_EFORMAT, "%s: no \"data\"", where);
     if ((s->t.steps != 0) == (s->t.passes != 0))
         return err_set(err, PONDER_EFORMAT, "%s: want \"steps\" or \"passes\"", where);
@@ -43,7 +44,7 @@ ponder_status supervised_check(const recipe *r, const recipe_stage *stage, ponde
     return read_keys(&s, stage, where, err);
 }
 
-/* ---- steps -------------------------------------------------------------------------------------- */
+/* ---- steps ----------------------------------------------------------------------------------- */
 
 static ponder_status fill(void *user, train_loop *l, ponder_error *err)
 {

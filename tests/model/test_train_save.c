@@ -85,7 +85,8 @@ static void halves_become_pairs(void **state)
     int32_t ids[20];
     float a[19], b[19];
     for (int i = 0; i < 20; i++) ids[i] = i * 7 % 320;
-    model_train_sequence x = {.ids = ids, .n = 20, .logprob = a}, y = {.ids = ids, .n = 20, .logprob = b};
+    model_train_sequence x = {.ids = ids, .n = 20, .logprob = a},
+                         y = {.ids = ids, .n = 20, .logprob = b};
     model_train_stats stats = {0};
     check_ok(model_config_named(&c, "tiny-llama", &err));
     c.rope_pairs = false;

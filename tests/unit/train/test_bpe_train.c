@@ -25,7 +25,7 @@ static ponder_status trained(bpe_trainer **t, const char *pre, size_t size, int 
     return bpe_trainer_run(*t, NULL, err);
 }
 
-/* ---- the reference: counts everything again for every merge ------------------------------------- */
+/* ---- the reference: counts everything again for every merge ---------------------------------- */
 
 typedef struct words {
     int32_t s[200][256];
@@ -111,7 +111,7 @@ static void the_order_of_texts_does_not_matter(void **state)
     bpe_trainer_close(b);
 }
 
-/* ---- round trips -------------------------------------------------------------------------------- */
+/* ---- round trips ----------------------------------------------------------------------------- */
 
 static void remove_dir(const char *dir)
 {

@@ -91,7 +91,8 @@ static void long_texts_are_cut_and_long_answers_left_out(void **state)
     check_shown(&b, 1, "d[efgh]");
     check_shown(&b, 2, "h[" EOS "]");
     o = options(12);
-    check_ok(example_answer(&o, &b, STR("q"), STR("<think>\nlong\n</think>\n\n2"), TRAIN_PLAIN, &err));
+    check_ok(
+        example_answer(&o, &b, STR("q"), STR("<think>\nlong\n</think>\n\n2"), TRAIN_PLAIN, &err));
     assert_int_equal(b.n, 3);
     assert_int_equal(b.skipped, 1);
     o.cut = true;
@@ -128,8 +129,8 @@ static void files_of_all_forms(void **state)
         str t = shown(&b, before, &text);
         static const char *const want[] = {
             BOS "[aa" EOS "]", ASK("b") "[\n</think>\n\nbb" EOS "]",
-            BOS "<｜User｜>c<｜Assistant｜>cc" EOS "<｜User｜>d<｜Assistant｜><think>\n[y\n</think>\n\ndd" EOS
-                "]",
+            BOS "<｜User｜>c<｜Assistant｜>cc" EOS
+                "<｜User｜>d<｜Assistant｜><think>\n[y\n</think>\n\ndd" EOS "]",
             BOS "[ee" EOS "]"};
         for (unsigned k = 0; k < 4; k++) seen |= (unsigned)str_eq(t, str_of(want[k])) << k;
         buf_free(&text);
@@ -146,8 +147,9 @@ static void pairs_come_whole(void **state)
     train_source *s;
     train_batch b = {0};
     example_options o = options(18);
-    const char *rows = "{\"prompt\":\"q\",\"chosen\":\"yes\",\"rejected\":\"no\"}\n"
-                       "{\"prompt\":\"q\",\"chosen\":\"yes\",\"rejected\":\"much too long for it\"}";
+    const char *rows =
+        "{\"prompt\":\"q\",\"chosen\":\"yes\",\"rejected\":\"no\"}\n"
+        "{\"prompt\":\"q\",\"chosen\":\"yes\",\"rejected\":\"much too long for it\"}";
     check_ok(data_file_open(&s, vocab_dir_file(&V, "pairs.jsonl", rows), &o, 3, &err));
     assert_true(s->pairs);
     for (uint64_t i = 0; i < 2; i++) check_ok(s->draw(s, i, &b, &err));
@@ -170,9 +172,11 @@ static void bad_lines_are_named(void **state)
         {"{\"txt\":\"a\"}\n", "bad.jsonl:1: want one of"},
         {"{\"text\":\"a\",\"messages\":[]}\n", "bad.jsonl:1: want one of"},
         {"{\"prompt\":\"a\",\"response\":1}\n", "bad.jsonl:1: want one of"},
-        {"{\"messages\":[{\"role\":\"user\",\"content\":\"c\"}]}\n", "bad.jsonl:1: the last message"},
+        {"{\"messages\":[{\"role\":\"user\",\"content\":\"c\"}]}\n",
+         "bad.jsonl:1: the last message"},
         {"{\"messages\":[{\"role\":1}]}\n", "bad.jsonl:1"},
-        {"{\"text\":\"a\"}\n{\"prompt\":\"a\",\"chosen\":\"b\",\"rejected\":\"c\"}\n", "bad.jsonl:2: pref"},
+        {"{\"text\":\"a\"}\n{\"prompt\":\"a\",\"chosen\":\"b\",\"rejected\":\"c\"}\n",
+         "bad.jsonl:2: pref"},
         {"\n \n", "no rows"},
     };
     example_options o = options(100);
@@ -274,7 +278,7 @@ static void bad_mixtures_are_named(void **state)
     }
 }
 
-/* ---- micro-batches ------------------------------------------------------------------------------ */
+/* ---- micro-batches --------------------------------------------------------------------------- */
 
 static void micro_batches_hold_every_sequence_once(void **state)
 {

@@ -226,7 +226,8 @@ static void adapters_learn_and_the_rest_stays(void **state)
     assert_true(loss[STEPS - 1] < 0.95 * loss[0]);
     rig_open(&fresh, "fresh", 1, "tiny-qwen2");
     size_t n, count, changed = 0;
-    const float *w = model_trainable_masters(whole.t, &n), *w0 = model_trainable_masters(fresh.t, &n);
+    const float *w = model_trainable_masters(whole.t, &n),
+                *w0 = model_trainable_masters(fresh.t, &n);
     const model_param *p = model_trainable_params(whole.t, &count);
     for (size_t i = 0; i < count; i++) {
         bool same = !memcmp(w + p[i].at, w0 + p[i].at, p[i].n * sizeof *w);

@@ -24,8 +24,8 @@ static void near_names_are_found(void **state)
     assert_string_equal(nearest_name("lrend", names, 5), "lr_end");
     assert_string_equal(nearest_name("warm_up", names, 5), "warmup");
     assert_null(nearest_name("precision", names, 5));
-    assert_null(nearest_name("a name so long that no key of any table could be meant by it, ever, at all",
-                             names, 5));
+    assert_null(nearest_name(
+        "a name so long that no key of any table could be meant by it, ever, at all", names, 5));
 }
 
 static void mistakes_name_the_place(void **state)
@@ -59,7 +59,8 @@ static void models_are_completed(void **state)
     ponder_error err;
     recipe r;
     recipe_model m;
-    check_ok(of(&r, "{\"model\":{\"form\":\"llama\",\"layers\":3,\"width\":96,\"heads\":6}," STAGE "}",
+    check_ok(of(&r,
+                "{\"model\":{\"form\":\"llama\",\"layers\":3,\"width\":96,\"heads\":6}," STAGE "}",
                 &err));
     check_ok(recipe_read_model(&m, &r, &err));
     assert_int_equal(m.config.head_dim, 16);
