@@ -252,12 +252,13 @@ static ponder_status read_state(train_loop *l, const json_t *state, const char *
     return PONDER_OK;
 }
 
-static ponder_status resume(train_loop *l, ponder_error *err)
+static ponder_status resume(train_loop *l, bool *resumed, ponder_error *err)
 {
     char *path;
     json_t *state = NULL;
     checkpoint_section s[CHECKPOINT_SECTIONS];
-    if (checkpoint_find(&path, l->o->dir, NULL) != PONDER_OK) return PONDER_OK;
+    *resumed = checkpoint_find(&path, l->o->dir, NULL) == PONDER_OK;
+    if (!*resumed) return PONDER_OK;
     ponder_status st = checkpoint_state(&state, path, err);
     if (st == PONDER_OK) st = read_state(l, state, path, err);
     if (st == PONDER_OK) st = checkpoint_load(path, s, sections(l, s), err);
@@ -306,13 +307,15 @@ static ponder_status open_loop(train_loop *l, ponder_error *err)
     TRY(open_adamw(l, err));
     l->stats.load = c->experts ? calloc(1, load_bytes(c)) : NULL;
     if (c->experts && !l->stats.load) return err_set(err, PONDER_ENOMEM, "stage: out of memory");
-    TRY(resume(l, err));
-    return metrics_open(&l->metrics, l->o->metrics, l->o->name, l->step, err);
+    bool resumed;
+    TRY(resume(l, &resumed, err));
+    return metrics_open(&l->metrics, l->o->metrics, l->o->name, resumed ? (int64_t)l->step : -1,
+                        err);
 }
 
 static ponder_status evaluate(train_loop *l, ponder_error *err)
 {
-    if (!l->stage->evaluate || !l->o->eval_every) return PONDER_OK;
+    if (!l->stage->evaluate) return PONDER_OK;
     view_end(l->view);
     metrics_begin(&l->metrics, l->step);
     TRY(l->stage->evaluate(l->stage->user, l, err));

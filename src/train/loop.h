@@ -56,7 +56,7 @@ typedef struct train_loop_options {
     double lora_alpha;
     uint64_t lora_seed;
     float balance_speed;     /* of expert biases; 0: they stay */
-    uint64_t save_every, eval_every; /* steps; 0: at the end only, never */
+    uint64_t save_every, eval_every; /* steps; 0: at the ends only */
     int keep;                /* checkpoints */
     uint64_t identity; /* hash of what makes the run what it is; a checkpoint of another one is
                         * refused */

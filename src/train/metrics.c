@@ -8,18 +8,18 @@
 enum { METRICS_BYTES = 1 << 30 };
 
 /* Is the line whole, and not one that will be written again? */
-static bool keeps(str line, const char *stage, uint64_t step)
+static bool keeps(str line, const char *stage, int64_t step)
 {
     json_t *row;
     if (json_parse(&row, line, "metrics", NULL) != PONDER_OK) return false;
     bool same = str_eq(json_str(json_object_get(row, "stage")), str_of(stage));
     json_int_t at = json_integer_value(json_object_get(row, "step"));
-    bool keep = json_is_object(row) && (!same || (at >= 0 && (uint64_t)at <= step));
+    bool keep = json_is_object(row) && (!same || at <= step);
     json_decref(row);
     return keep;
 }
 
-static ponder_status rewrite(const char *path, str text, const char *stage, uint64_t step,
+static ponder_status rewrite(const char *path, str text, const char *stage, int64_t step,
                              ponder_error *err)
 {
     file_writer w;
@@ -37,7 +37,7 @@ static ponder_status rewrite(const char *path, str text, const char *stage, uint
     return st;
 }
 
-ponder_status metrics_open(metrics *m, const char *path, const char *stage, uint64_t step,
+ponder_status metrics_open(metrics *m, const char *path, const char *stage, int64_t step,
                            ponder_error *err)
 {
     buf text = {0};

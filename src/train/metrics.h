@@ -15,8 +15,8 @@ typedef struct metrics {
 } metrics;
 
 /* Goes on with a file: lines of this stage with a step above `step`, which are going to be written
- * again, and a torn last line are taken out. */
-ponder_status metrics_open(metrics *m, const char *path, const char *stage, uint64_t step,
+ * again, and a torn last line are taken out. step -1: the stage begins anew. */
+ponder_status metrics_open(metrics *m, const char *path, const char *stage, int64_t step,
                            ponder_error *err);
 void metrics_close(metrics *m);
 void metrics_begin(metrics *m, uint64_t step);
