@@ -10,7 +10,12 @@ enum {
     PIECE_PANELS = 16,
     BLOCK_BYTES = 512 << 10, /* of activations: half of a usual second-level cache */
     BLOCK_ROWS = 512,
-    STEPS_WORTH_A_THREAD = 16384
+    STEPS_WORTH_A_THREAD = 16384,
+    /* Products of lanes have long sums and few outputs: a block of these and a step of the sum's operands
+     * stay in the cache together. */
+    LANES_ROWS = 64,
+    LANES_PANELS = 8,
+    LANES_STEP = 512
 };
 
 void ops_for(ops *o, size_t n, size_t grain, pool_fn *fn, void *arg)
@@ -34,6 +39,10 @@ static void cut(ops_job *j)
     size_t least = j->M > 1 ? 2 : 1;
     j->panels = size_min(size_max(least, PIECE_BYTES / j->w->panel_bytes), PIECE_PANELS);
     j->m_block = size_min(size_max(BLOCK_BYTES / row_bytes, 16), BLOCK_ROWS) & ~(size_t)15;
+    if (j->lanes) {
+        j->panels = LANES_PANELS;
+        j->m_block = LANES_ROWS;
+    }
     j->column_pieces = size_ceil_div(kern_panels(j->w->N), j->panels);
 }
 
@@ -52,6 +61,20 @@ static const ops_job *job_of(const struct run *r, size_t i)
 static void add_bias(const kern *k, const kern_mm_args *a, const float *bias)
 {
     for (size_t m = 0; m < a->M; m++) k->add(a->y + m * a->ldy, bias, a->N);
+}
+
+/* The sum in steps, each over the whole piece. */
+static void multiply_lanes(const ops_weight *w, const kern_mm_args *whole)
+{
+    kern_mm_args a = *whole;
+    a.w_panel = w->panel_bytes;
+    for (size_t k = 0; k < whole->K; k += LANES_STEP, a.add = true) {
+        size_t at = k / w->mm->block * w->mm->block_bytes;
+        a.K = size_min(LANES_STEP, whole->K - k);
+        a.w = (const uint8_t *)whole->w + at;
+        a.x = (const uint8_t *)whole->x + at;
+        w->mm->mul(&a);
+    }
 }
 
 static void run_piece(const struct run *r, const ops_job *j, size_t piece, float *tile)
@@ -73,7 +96,8 @@ static void run_piece(const struct run *r, const ops_job *j, size_t piece, float
         .x_step = j->lanes ? KERN_ROWS : 0,
         .x_panel = j->lanes ? w->panel_bytes / sizeof(uint32_t) : 0,
     };
-    w->mm->mul(&a);
+    if (j->lanes) multiply_lanes(w, &a);
+    else w->mm->mul(&a);
     if (j->bias) add_bias(r->k, &a, j->bias + n0);
     for (size_t m = 0; j->row && m < a.M; m++)
         memcpy(j->row[m0 + m] + n0, tile + m * a.ldy, a.N * sizeof(float));

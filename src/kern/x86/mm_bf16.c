@@ -48,6 +48,11 @@ INLINE void store_rows(__m512 acc[2][COLUMNS], float *y, size_t ldy, uint32_t ma
 {
 #pragma GCC unroll 12
     for (int c = 0; c < C; c++) {
+        if (mask == ~0u) { /* without masks: they cost */
+            _mm512_storeu_ps(y + (size_t)c * ldy, acc[0][c]);
+            _mm512_storeu_ps(y + (size_t)c * ldy + 16, acc[1][c]);
+            continue;
+        }
         _mm512_mask_storeu_ps(y + (size_t)c * ldy, (__mmask16)mask, acc[0][c]);
         _mm512_mask_storeu_ps(y + (size_t)c * ldy + 16, (__mmask16)(mask >> 16), acc[1][c]);
     }

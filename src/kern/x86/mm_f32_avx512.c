@@ -38,6 +38,11 @@ INLINE void tile(float *y, size_t ldy, const uint8_t *w0, const uint8_t *w1, con
     }
 #pragma GCC unroll 12
     for (int c = 0; c < C; c++) {
+        if (mask == ~0u) { /* without masks: they cost */
+            _mm512_storeu_ps(y + (size_t)c * ldy, acc[0][c]);
+            _mm512_storeu_ps(y + (size_t)c * ldy + 16, acc[1][c]);
+            continue;
+        }
         _mm512_mask_storeu_ps(y + (size_t)c * ldy, m0, acc[0][c]);
         _mm512_mask_storeu_ps(y + (size_t)c * ldy + 16, m1, acc[1][c]);
     }
