@@ -153,6 +153,9 @@ typedef struct kern {
      * F32, BF16 and E4M3. */
     void (*lanes[KERN_ACTS])(void *panels, size_t t, size_t T, const float *x, size_t ldx, size_t n,
                              size_t K);
+    /* One panel of at most KERN_ROWS rows of `units` times four bytes: F32 numbers, or pairs of BF16. What
+     * kern_pack does for those types, faster. */
+    void (*interleave)(void *panel, const void *rows, size_t row_bytes, size_t n, size_t units);
     kern_attn attn[KERN_KVS];
 
     /* y = x * g / sqrt(mean(x^2) + eps); y may be x. */

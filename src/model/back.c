@@ -82,7 +82,8 @@ void model_back_gqa(struct model_batch *b, int layer)
     model_back_out(b, &l->o, &back->o, &(ops_input){.x = r->out, .ldx = H * d}, dout);
     float *dk = dqkv + H * d, *dv = dk + G * d;
     ops_attend_back(&s->ops,
-                    &(ops_attention_back){.heads = H,
+                    &(ops_attention_back){.type = s->m->layers[layer].o.type,
+                                          .heads = H,
                                           .kv_heads = G,
                                           .d = d,
                                           .dv = d,

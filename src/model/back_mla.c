@@ -61,7 +61,8 @@ static void attend_back(struct mla *a, const float *dout)
     heads_back(a->b, &s->m->layers[layer].v_b, &s->m->back[layer].v_b, r->mixed, H * R, R, dout, H * V, V,
                mixed, H * R, R);
     ops_attend_back(&s->ops,
-                    &(ops_attention_back){.heads = H,
+                    &(ops_attention_back){.type = s->m->layers[layer].o.type,
+                                          .heads = H,
                                           .kv_heads = 1,
                                           .d = R + P,
                                           .dv = R,

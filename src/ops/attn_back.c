@@ -3,24 +3,28 @@
  *
  * A unit is a query head of a sequence. For a block of queries the probabilities over all they see are
  * made again from queries and keys, so that nothing but those is kept from forward; five products
- * follow, all by the F32 kernel: S = Q K^T, dP = dO V^T, dQ = dS K, dV += P^T dO, dK += dS^T Q. Keys and
+ * follow, all by one kernel: S = Q K^T, dP = dO V^T, dQ = dS K, dV += P^T dO, dK += dS^T Q. Keys and
  * values that heads share get their gradients head by head, summed in order afterwards. */
 #include "ops/ops_int.h"
 
 enum { QUERIES = 32 };
 
-/* A worker's room for one unit. */
+/* A worker's room for one unit: panels of matrices or of their transposes, and rows in the form that
+ * products read. */
 struct lane {
-    float *key_rows, *value_rows;   /* panels of K [n, d] and V [n, dv] */
-    float *key_columns;             /* panels of K^T [d, n] */
-    float *p, *ds;                  /* [QUERIES, n] */
-    float *q, *dout;                /* [QUERIES, d], [QUERIES, dv] */
-    float *q_columns, *dout_columns; /* panels of Q^T [d, QUERIES], dO^T [dv, QUERIES] */
+    void *key_rows, *value_rows;      /* panels of K [n, d] and V [n, dv] */
+    void *key_columns;                /* of K^T */
+    float *p, *ds;                    /* [QUERIES, n] */
+    void *p_columns, *ds_columns;     /* panels of P^T and dS^T [n, QUERIES] */
+    void *q, *dout, *ds_form;         /* rows: [QUERIES, d], [QUERIES, dv], [QUERIES, n] */
+    void *q_columns, *dout_columns;   /* panels of Q^T, dO^T */
+    void *room;                       /* KERN_ROWS rows of keys or values */
 };
 
 struct attend {
     ops *o;
     const ops_attention_back *a;
+    const kern_mm *mm;
     const ops_sequence *seq;
     size_t n, T, group;
     float *dk, *dv; /* [T, H, d], [T, H, dv] of each query head; latent: dv is dk */
@@ -28,63 +32,86 @@ struct attend {
     struct lane *lanes;
 };
 
+/* Rows in the form that products read. */
+static void form_rows(const struct attend *t, void *to, const float *x, size_t ld, size_t n, size_t width)
+{
+    for (size_t r = 0; r < n; r++) t->o->k->act[t->mm->act](to, r, n, x + r * ld, width);
+}
+
 /* Rows of n tokens as the panels of a weight [n, width]. */
-static void pack_rows(float *panels, const float *x, size_t ld, size_t n, size_t width)
+static void pack_rows(const struct attend *t, void *panels, const float *x, size_t ld, size_t n, size_t width,
+                      void *room)
 {
-    for (size_t t = 0; t < n; t += KERN_ROWS)
-        kern_pack(panels + t * width, NUM_F32, x + t * ld, ld * sizeof *x, size_min(KERN_ROWS, n - t),
-                  width, NULL);
+    size_t units = size_ceil_div(width, t->mm->block), bytes = kern_panel_bytes(t->mm, width);
+    for (size_t r = 0; r < n; r += KERN_ROWS) {
+        size_t have = size_min(KERN_ROWS, n - r);
+        form_rows(t, room, x + r * ld, ld, have, width);
+        t->o->k->interleave((uint8_t *)panels + r / KERN_ROWS * bytes, room, units * sizeof(uint32_t), have, units);
+    }
 }
 
-static void pack_columns(const kern *k, float *panels, const float *x, size_t ld, size_t n, size_t width)
+/* The same rows as the panels of a weight [width, n]. */
+static void pack_columns(const struct attend *t, void *panels, const float *x, size_t ld, size_t n, size_t width)
 {
-    for (size_t t = 0; t < n; t += KERN_ROWS)
-        k->lanes[KERN_ACT_F32](panels, t, n, x + t * ld, ld, size_min(KERN_ROWS, n - t), width);
-}
-
-static void copy_rows(float *to, const float *x, size_t ld, size_t n, size_t width)
-{
-    for (size_t t = 0; t < n; t++) memcpy(to + t * width, x + t * ld, width * sizeof *to);
+    for (size_t r = 0; r < n; r += KERN_ROWS)
+        t->o->k->lanes[t->mm->act](panels, r, n, x + r * ld, ld, size_min(KERN_ROWS, n - r), width);
 }
 
 /* One unit as its blocks see it. */
 struct unit {
     const struct lane *l;
-    const float *q, *dout;      /* of the sequence's first token */
+    const float *q, *dout; /* of the sequence's first token */
     float *dq, *dk, *dv;
     size_t n;
 };
+
+/* Probabilities and the gradient of scores, in place of scores and of dP. */
+static void score_rows(const struct attend *t, const struct lane *l, size_t at, size_t rows)
+{
+    const kern *k = t->o->k;
+    size_t seen = at + rows;
+    for (size_t r = 0; r < rows; r++) {
+        float *p = l->p + r * seen;
+        size_t own = at + r + 1;
+        k->softmax(p, t->a->scale, p, own);
+        memset(p + own, 0, (seen - own) * sizeof *p);
+        k->softmax_back(l->ds + r * seen, t->a->scale, p, seen);
+    }
+}
+
+/* y [seen, width] += columns^T times the panels of rows^T, both of a block of queries. */
+static void add_product(const struct attend *t, float *y, size_t ldy, const void *columns, const void *panels,
+                        size_t seen, size_t width, size_t rows)
+{
+    t->mm->mul(&(kern_mm_args){.y = y, .ldy = ldy, .w = panels, .x = columns, .rows = seen, .N = width, .M = seen,
+                               .K = rows, .add = true, .x_step = KERN_ROWS,
+                               .x_panel = kern_panel_bytes(t->mm, rows) / sizeof(uint32_t)});
+}
 
 /* Queries [at, at + rows): they see the first `seen` positions. */
 static void run_block(const struct attend *t, const struct unit *u, size_t at, size_t rows)
 {
     const ops_attention_back *a = t->a;
-    const kern *k = t->o->k;
     const struct lane *l = u->l;
-    void (*mul)(const kern_mm_args *) = kern_mm_of(k, NUM_F32)->mul;
     size_t d = a->d, dv = a->dv, seen = at + rows;
-    copy_rows(l->q, u->q + at * a->ldq, a->ldq, rows, d);
-    copy_rows(l->dout, u->dout + at * a->lddout, a->lddout, rows, dv);
-    pack_columns(k, l->q_columns, l->q, d, rows, d);
-    pack_columns(k, l->dout_columns, l->dout, dv, rows, dv);
-    mul(&(kern_mm_args){.y = l->p, .ldy = seen, .w = l->key_rows, .x = l->q, .rows = rows, .N = seen,
-                        .M = rows, .K = d});
-    mul(&(kern_mm_args){.y = l->ds, .ldy = seen, .w = l->value_rows, .x = l->dout, .rows = rows,
-                        .N = seen, .M = rows, .K = dv});
-    for (size_t r = 0; r < rows; r++) {
-        float *p = l->p + r * seen;
-        size_t own = at + r + 1;
-        k->softmax(p, a->scale, p, own);
-        memset(p + own, 0, (seen - own) * sizeof *p);
-        k->softmax_back(l->ds + r * seen, a->scale, p, seen);
-    }
-    mul(&(kern_mm_args){.y = u->dq + at * a->lddq, .ldy = a->lddq, .w = l->key_columns,
-                        .w_panel = u->n * KERN_ROWS * sizeof(float), .x = l->ds, .rows = rows, .N = d,
-                        .M = rows, .K = seen});
-    mul(&(kern_mm_args){.y = u->dk, .ldy = t->lddk, .w = l->q_columns, .x = l->ds, .x_step = seen,
-                        .x_panel = KERN_ROWS, .N = d, .M = seen, .K = rows, .add = true});
-    mul(&(kern_mm_args){.y = u->dv, .ldy = t->lddv, .w = l->dout_columns, .x = l->p, .x_step = seen,
-                        .x_panel = KERN_ROWS, .N = dv, .M = seen, .K = rows, .add = true});
+    const float *q = u->q + at * a->ldq, *dout = u->dout + at * a->lddout;
+    form_rows(t, l->q, q, a->ldq, rows, d);
+    form_rows(t, l->dout, dout, a->lddout, rows, dv);
+    t->mm->mul(&(kern_mm_args){.y = l->p, .ldy = seen, .w = l->key_rows, .x = l->q, .rows = rows, .N = seen,
+                               .M = rows, .K = d});
+    t->mm->mul(&(kern_mm_args){.y = l->ds, .ldy = seen, .w = l->value_rows, .x = l->dout, .rows = rows,
+                               .N = seen, .M = rows, .K = dv});
+    score_rows(t, l, at, rows);
+    form_rows(t, l->ds_form, l->ds, seen, rows, seen);
+    t->mm->mul(&(kern_mm_args){.y = u->dq + at * a->lddq, .ldy = a->lddq, .w = l->key_columns,
+                               .w_panel = kern_panel_bytes(t->mm, u->n), .x = l->ds_form, .rows = rows, .N = d,
+                               .M = rows, .K = seen});
+    pack_columns(t, l->q_columns, q, a->ldq, rows, d);
+    pack_columns(t, l->dout_columns, dout, a->lddout, rows, dv);
+    pack_columns(t, l->p_columns, l->p, seen, rows, seen);
+    pack_columns(t, l->ds_columns, l->ds, seen, rows, seen);
+    add_product(t, u->dk, t->lddk, l->ds_columns, l->q_columns, seen, d, rows);
+    add_product(t, u->dv, t->lddv, l->p_columns, l->dout_columns, seen, dv, rows);
 }
 
 static void run_units(void *arg, size_t begin, size_t end, int worker)
@@ -97,9 +124,9 @@ static void run_units(void *arg, size_t begin, size_t end, int worker)
         size_t h = i % a->heads, g = h / t->group, first = s->first;
         const float *key = a->k + first * a->ldk + g * a->d;
         const float *value = a->latent ? key : a->v + first * a->ldv + g * a->dv;
-        pack_rows(l->key_rows, key, a->ldk, s->n, a->d);
-        pack_rows(l->value_rows, value, a->latent ? a->ldk : a->ldv, s->n, a->dv);
-        pack_columns(t->o->k, l->key_columns, key, a->ldk, s->n, a->d);
+        pack_rows(t, l->key_rows, key, a->ldk, s->n, a->d, l->room);
+        pack_rows(t, l->value_rows, value, a->latent ? a->ldk : a->ldv, s->n, a->dv, l->room);
+        pack_columns(t, l->key_columns, key, a->ldk, s->n, a->d);
         struct unit u = {.l = l,
                          .q = a->q + first * a->ldq + h * a->d,
                          .dout = a->dout + first * a->lddout + h * a->dv,
@@ -144,17 +171,21 @@ static void take_lanes(struct attend *t, size_t longest)
     size_t n = size_round_up(longest, KERN_ROWS), threads = (size_t)pool_threads(t->o->pool);
     size_t d = size_round_up(a->d, KERN_ROWS), dv = size_round_up(a->dv, KERN_ROWS);
     t->lanes = arena_new(s, struct lane, threads);
-    for (size_t i = 0; i < threads; i++) {
+    for (size_t i = 0; i < threads; i++) { /* as many bytes as F32 takes */
         struct lane l = {
             .key_rows = arena_new(s, float, n *d),
             .value_rows = arena_new(s, float, n *dv),
             .key_columns = arena_new(s, float, n *d),
             .p = arena_new(s, float, QUERIES *n),
             .ds = arena_new(s, float, QUERIES *n),
+            .p_columns = arena_new(s, float, QUERIES *n),
+            .ds_columns = arena_new(s, float, QUERIES *n),
             .q = arena_new(s, float, QUERIES *d),
             .dout = arena_new(s, float, QUERIES *dv),
+            .ds_form = arena_new(s, float, QUERIES *n),
             .q_columns = arena_new(s, float, QUERIES *d),
             .dout_columns = arena_new(s, float, QUERIES *dv),
+            .room = arena_new(s, float, KERN_ROWS *size_max(d, dv)),
         };
         if (!ops_counting(t->o)) t->lanes[i] = l;
     }
@@ -165,6 +196,7 @@ void ops_attend_back(ops *o, const ops_attention_back *a, const ops_sequence *se
 {
     size_t mark = arena_mark(o->scratch);
     struct attend t = {.o = o, .a = a, .seq = seq, .n = n, .T = T, .group = a->heads / a->kv_heads};
+    t.mm = kern_mm_of(o->k, a->type);
     take_lanes(&t, longest);
     bool own = t.group == 1; /* no two heads share: straight to where it goes */
     t.lddk = own ? a->lddk : a->heads * a->d;

@@ -214,6 +214,7 @@ void ops_moe_run_back(ops *o, const ops_moe_back *b, size_t T);
 
 /* Causal attention of whole sequences (pos 0), from the queries and keys as they entered. */
 typedef struct ops_attention_back {
+    num_type type; /* of the products' operands: NUM_F32 or NUM_BF16 */
     size_t heads, kv_heads, d, dv;
     float scale;
     bool latent; /* the values are the first dv columns of the keys */

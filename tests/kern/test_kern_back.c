@@ -160,6 +160,22 @@ static void lanes_are_panels(void **state)
     }
 }
 
+/* Interleaving is packing. */
+static void interleaving(void **state)
+{
+    TABLE(k, state);
+    for (uint64_t i = 0; i < 40; i++) {
+        size_t n = i < 16 ? i + 1 : KERN_ROWS, units = 1 + random_below(50, 7, i);
+        guarded g[2];
+        float *x = floats(&g[0], n * units, i);
+        uint8_t *got = guarded_new(&g[1], units * 64, 0), want[64 * 64];
+        k.interleave(got, x, units * 4, n, units);
+        kern_pack(want, NUM_F32, x, units * 4, n, units, NULL);
+        assert_memory_equal(got, want, units * 64);
+        for (int a = 0; a < 2; a++) guarded_check(&g[a]), guarded_free(&g[a]);
+    }
+}
+
 /* ---- vectors ------------------------------------------------------------------------------------------- */
 
 enum { LENGTHS = 40 };
@@ -318,6 +334,7 @@ int main(void)
         test_at(&list, "products of lanes", products_of_lanes, levels[l]);
         if (l > 0) test_at(&list, "sums in parts", sums_in_parts, levels[l]);
         test_at(&list, "lanes are panels", lanes_are_panels, levels[l]);
+        test_at(&list, "interleave", interleaving, levels[l]);
         test_at(&list, "softmax", softmax_and_back, levels[l]);
         test_at(&list, "rms_norm_back", norm_back, levels[l]);
         test_at(&list, "silu_mul_back", swiglu_back, levels[l]);

@@ -74,6 +74,16 @@ static void act_f32(void *dst, size_t m, size_t M, const float *x, size_t K)
     memcpy((float *)dst + m * K, x, K * sizeof *x);
 }
 
+static void interleave(void *panel, const void *rows, size_t row_bytes, size_t n, size_t units)
+{
+    uint32_t *to = panel;
+    for (size_t u = 0; u < units; u++)
+        for (size_t r = 0; r < KERN_ROWS; r++, to++) {
+            if (r < n) memcpy(to, (const uint8_t *)rows + r * row_bytes + 4 * u, 4);
+            else *to = 0;
+        }
+}
+
 static void lanes_f32(void *panels, size_t t, size_t T, const float *x, size_t ldx, size_t n, size_t K)
 {
     float *to = (float *)panels + t * KERN_ROWS;
@@ -201,6 +211,7 @@ void kern_init_mm_ref(kern *k)
     k->mm[kern_slot(NUM_##name)] = (kern_mm){.act = KERN_ACT_##a, .block = (c),                    \
         .block_bytes = KERN_ROWS * BLOCK_BYTES(NUM_##name, (c)), .mul = mul_##name};
     TYPES(ENTRY)
+    k->interleave = interleave;
     k->lanes[KERN_ACT_E4M3] = lanes_e4m3;
     k->act[KERN_ACT_E4M3] = act_e4m3;
     k->lanes[KERN_ACT_F32] = lanes_f32;

@@ -149,6 +149,21 @@ static void lanes_e4m3(void *panels, size_t t, size_t T, const float *x, size_t 
     }
 }
 
+static void interleave(void *panel, const void *rows, size_t row_bytes, size_t n, size_t units)
+{
+    for (size_t u = 0; u < units; u += W)
+        for (size_t h = 0; h < KERN_ROWS; h += W) {
+            vf block[W];
+            for (size_t i = 0; i < W; i++) {
+                const float *row = (const void *)((const uint8_t *)rows + (h + i) * row_bytes + 4 * u);
+                block[i] = h + i < n ? vf_load_n(row, units - u, vf_set1(0)) : vf_set1(0);
+            }
+            vf_transpose(block);
+            for (size_t i = 0; i < W && u + i < units; i++)
+                vf_store((float *)panel + (u + i) * KERN_ROWS + h, block[i]);
+        }
+}
+
 static double dot(const float *x, const float *y, size_t n)
 {
     vd sum = vd_zero();
@@ -261,6 +276,7 @@ static void overlay(kern *k)
     k->round_e4m3 = round_e4m3;
     k->act[KERN_ACT_E4M3] = act_e4m3;
     k->lanes[KERN_ACT_E4M3] = lanes_e4m3;
+    k->interleave = interleave;
     k->dot = dot;
     k->softmax = softmax;
     k->softmax_back = softmax_back;
