@@ -94,6 +94,94 @@ static void gradients_v2(void **state) { (void)state, check_gradients(&V2); }
 static void gradients_v3(void **state) { (void)state, check_gradients(&V3); }
 static void gradients_qwen(void **state) { (void)state, check_gradients(&QWEN); }
 
+/* ---- rounded operands, heads of one's own ------------------------------------------------------------ */
+
+/* How far the gradient in another precision is from that in F32, relative to its length. */
+static double distance(const model_config *c, enum model_precision precision)
+{
+    static batch b;
+    run f, r;
+    make_batch(&b);
+    model_train_options o = plain(c);
+    run_open(&f, c, o, 2);
+    o.precision = precision;
+    run_open(&r, c, o, 2);
+    run_batch(&f, &b);
+    run_batch(&r, &b);
+    double off = 0, all = 0;
+    for (size_t i = 0; i < f.n; i++) {
+        double g = (double)f.gradients[i], d = (double)r.gradients[i] - g;
+        off += d * d;
+        all += g * g;
+    }
+    run_close(&f);
+    run_close(&r);
+    return sqrt(off / all);
+}
+
+static void gradients_rounded(void **state)
+{
+    (void)state;
+    const model_config *const dense[] = {&LLAMA, &QWEN}; /* with experts a choice may flip */
+    for (size_t i = 0; i < COUNT_OF(dense); i++) {
+        double bf16 = distance(dense[i], MODEL_BF16), fp8 = distance(dense[i], MODEL_FP8);
+        print_message("# %s: gradients in BF16 are off by %.3f, in FP8 by %.3f\n", dense[i]->name, bf16, fp8);
+        assert_true(bf16 > 0 && bf16 < 0.02 && fp8 > bf16 && fp8 < 0.3);
+    }
+}
+
+/* A head that asks for column 5 of the last hidden state of each sequence. */
+static void last_column(void *user, size_t s, const float *hidden, float *gradient)
+{
+    const batch *b = user;
+    size_t at = (b->seq[s].n - 1) * (size_t)LLAMA.width + 5;
+    assert_true(isfinite(hidden[at]));
+    gradient[at] += 1;
+}
+
+/* The sum of those numbers, as the head sees them. */
+static void add_last_column(void *user, size_t s, const float *hidden, float *gradient)
+{
+    (void)gradient;
+    double *sum = user;
+    *sum += (double)hidden[(LENGTH[s] - 1) * (size_t)LLAMA.width + 5];
+}
+
+static void gradients_of_a_head(void **state)
+{
+    (void)state;
+    static batch b;
+    ponder_error err = {0};
+    run r;
+    make_batch(&b);
+    run_open(&r, &LLAMA, plain(&LLAMA), 2);
+    model_train_loss loss = {.head = last_column, .user = &b};
+    check_ok(model_train_batch(r.t, b.seq, SEQUENCES, &loss, NULL, &err));
+    double length = 0, value[2] = {0}, step = 2e-3;
+    for (size_t i = 0; i < r.n; i++) length += (double)r.gradients[i] * (double)r.gradients[i];
+    length = sqrt(length);
+    float *at = malloc(r.n * sizeof *at);
+    assert_non_null(at);
+    memcpy(at, r.masters, r.n * sizeof *at);
+    for (int side = 0; side < 2; side++) {
+        for (size_t i = 0; i < r.n; i++)
+            r.masters[i] = at[i] + (float)((side ? step : -step) * (double)r.gradients[i] / length);
+        model_trainable_refresh(r.t);
+        run look = r;
+        float *gradients = malloc(r.n * sizeof *gradients);
+        assert_non_null(gradients);
+        memcpy(gradients, r.gradients, r.n * sizeof *gradients);
+        model_train_loss sum = {.head = add_last_column, .user = &value[side]};
+        check_ok(model_train_batch(look.t, b.seq, SEQUENCES, &sum, NULL, &err));
+        assert_memory_equal(gradients, r.gradients, r.n * sizeof *gradients); /* no gradient was given */
+        free(gradients);
+    }
+    double got = (value[1] - value[0]) / (2 * step);
+    if (!(fabs(got - length) < 2e-3 * length)) fail_msg("along the gradient: %g, want %g", got, length);
+    free(at);
+    run_close(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -101,6 +189,8 @@ int main(void)
         cmocka_unit_test(gradients_qwen),
         cmocka_unit_test(gradients_v2),
         cmocka_unit_test(gradients_v3),
+        cmocka_unit_test(gradients_rounded),
+        cmocka_unit_test(gradients_of_a_head),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -297,6 +297,37 @@ static void balances(void **state)
     run_close(&r);
 }
 
+/* What a run takes is what was said before it. */
+static void memory_as_estimated(void **state)
+{
+    (void)state;
+#ifdef __SANITIZE_ADDRESS__
+    skip();
+#endif
+    model_config c = V3;
+    c.width = 256, c.ffn = 512, c.expert_ffn = 128, c.vocab = 2048, c.layers = 4;
+    for (int again = 0; again < 2; again++) {
+        enum { N = 8, EACH = 256 };
+        static int32_t ids[N * EACH];
+        static batch weights; /* all the same */
+        ponder_error err = {0};
+        model_trainable *t;
+        model_train_sequence seq[N];
+        for (size_t i = 0; i < N * EACH; i++) ids[i] = (int32_t)rng_below(2048, 1, 2, i, RNG_TEST);
+        for (size_t i = 0; i < N; i++) seq[i] = (model_train_sequence){.ids = ids + i * EACH, .n = EACH};
+        model_train_options o = {.precision = MODEL_BF16, .cpu_mask = ~0u, .max_tokens = N * EACH, .max_sequence = EACH,
+                                 .max_sequences = N, .recompute = again, .mtp_weight = 0.1f};
+        size_t before = mem_resident_bytes(), said_bytes = model_trainable_bytes(&c, &o);
+        check_ok(model_trainable_init(&t, &c, 0.02f, 1, &o, &err));
+        model_train_loss loss = {.slope = last_token, .user = &weights};
+        check_ok(model_train_batch(t, seq, N, &loss, NULL, &err));
+        double took = (double)(mem_resident_bytes() - before) / (double)said_bytes;
+        model_trainable_close(t);
+        print_message("# recompute %d: %.1f MB estimated, %.3f of it taken\n", again, 1e-6 * (double)said_bytes, took);
+        assert_true(took > 0.9 && took < 1.1);
+    }
+}
+
 static void refuses(void **state)
 {
     (void)state;
@@ -331,6 +362,7 @@ int main(void)
         cmocka_unit_test(accumulated),
         cmocka_unit_test(saved_and_opened),
         cmocka_unit_test(balances),
+        cmocka_unit_test(memory_as_estimated),
         cmocka_unit_test(refuses),
         cmocka_unit_test(learns),
     };

@@ -18,9 +18,9 @@ INLINE __m512bh pair_of(const uint16_t *x)
 }
 
 /* Pairs of columns [0, pairs) of two panels times C rows of x, added to acc. Pair i of row c stands at
- * c * ldx + 2 * i, or for lanes at i * ldx + 2 * c. */
+ * c * ldx + 2 * i, or for lanes at i * ldx + 2 * c. With P = 1 the second panel is left out. */
 INLINE void dot(__m512 acc[2][COLUMNS], const uint8_t *w0, const uint8_t *w1, const uint16_t *x,
-                size_t ldx, size_t pairs, const int C, const bool lanes)
+                size_t ldx, size_t pairs, const int P, const int C, const bool lanes)
 {
     for (size_t i = 0; i < pairs; i++) {
         const __m512bh a = (__m512bh)_mm512_loadu_si512(w0 + 64 * i);
@@ -29,7 +29,7 @@ INLINE void dot(__m512 acc[2][COLUMNS], const uint8_t *w0, const uint8_t *w1, co
         for (int c = 0; c < C; c++) {
             const __m512bh v = pair_of(lanes ? x + i * ldx + 2 * (size_t)c : x + (size_t)c * ldx + 2 * i);
             acc[0][c] = _mm512_dpbf16_ps(acc[0][c], a, v);
-            acc[1][c] = _mm512_dpbf16_ps(acc[1][c], b, v);
+            if (P > 1) acc[1][c] = _mm512_dpbf16_ps(acc[1][c], b, v);
         }
     }
 }
@@ -59,11 +59,11 @@ INLINE void store_rows(__m512 acc[2][COLUMNS], float *y, size_t ldy, uint32_t ma
 }
 
 INLINE void bf16_tile(float *y, size_t ldy, const uint8_t *w0, const uint8_t *w1, const uint16_t *x,
-                      size_t ldx, size_t pairs, uint32_t mask, bool zero, const int C, const bool lanes)
+                      size_t ldx, size_t pairs, uint32_t mask, bool zero, const int P, const int C, const bool lanes)
 {
     __m512 acc[2][COLUMNS];
     load_rows(acc, y, ldy, mask, zero, C);
-    dot(acc, w0, w1, x, ldx, pairs, C, lanes);
+    dot(acc, w0, w1, x, ldx, pairs, P, C, lanes);
     store_rows(acc, y, ldy, mask, C);
 }
 
@@ -71,7 +71,7 @@ static uint32_t lanes_mask(size_t rows) { return rows >= LANES ? ~0u : (1u << ro
 
 /* All rows times `pairs` pairs of columns from column k of a pair of panels. */
 INLINE void bf16_strip(const kern_mm_args *a, size_t n, const uint8_t *w0, const uint8_t *w1, uint32_t mask, size_t k,
-                       size_t pairs, const bool lanes)
+                       size_t pairs, const int P, const bool lanes)
 {
     const bool zero = k == 0 && !a->add;
     float *y = a->y + n;
@@ -81,10 +81,10 @@ INLINE void bf16_strip(const kern_mm_args *a, size_t n, const uint8_t *w0, const
         for (size_t r = a->first; m < a->M; r = a->first + m) {
             const uint16_t *at = x + 2 * (r / KERN_ROWS * a->x_panel + r % KERN_ROWS);
             if (r % 8 == 0 && m + 8 <= a->M) {
-                bf16_tile(y + m * a->ldy, a->ldy, w0, w1, at, 2 * a->x_step, pairs, mask, zero, 8, true);
+                bf16_tile(y + m * a->ldy, a->ldy, w0, w1, at, 2 * a->x_step, pairs, mask, zero, P, 8, true);
                 m += 8;
             } else {
-                bf16_tile(y + m * a->ldy, a->ldy, w0, w1, at, 2 * a->x_step, pairs, mask, zero, 1, true);
+                bf16_tile(y + m * a->ldy, a->ldy, w0, w1, at, 2 * a->x_step, pairs, mask, zero, P, 1, true);
                 m++;
             }
         }
@@ -93,11 +93,11 @@ INLINE void bf16_strip(const kern_mm_args *a, size_t n, const uint8_t *w0, const
     const size_t ldx = size_round_up(a->K, 2);
     const uint16_t *x = (const uint16_t *)a->x + a->first * ldx + k;
     for (; m + COLUMNS <= a->M; m += COLUMNS)
-        bf16_tile(y + m * a->ldy, a->ldy, w0, w1, x + m * ldx, ldx, pairs, mask, zero, COLUMNS, false);
+        bf16_tile(y + m * a->ldy, a->ldy, w0, w1, x + m * ldx, ldx, pairs, mask, zero, P, COLUMNS, false);
     for (; m + 4 <= a->M; m += 4)
-        bf16_tile(y + m * a->ldy, a->ldy, w0, w1, x + m * ldx, ldx, pairs, mask, zero, 4, false);
+        bf16_tile(y + m * a->ldy, a->ldy, w0, w1, x + m * ldx, ldx, pairs, mask, zero, P, 4, false);
     for (; m < a->M; m++)
-        bf16_tile(y + m * a->ldy, a->ldy, w0, w1, x + m * ldx, ldx, pairs, mask, zero, 1, false);
+        bf16_tile(y + m * a->ldy, a->ldy, w0, w1, x + m * ldx, ldx, pairs, mask, zero, P, 1, false);
 }
 
 INLINE void bf16_mul(const kern_mm_args *a, const bool lanes)
@@ -107,8 +107,10 @@ INLINE void bf16_mul(const kern_mm_args *a, const bool lanes)
         const uint8_t *w0 = (const uint8_t *)a->w + n / KERN_ROWS * panel_bytes;
         const uint8_t *w1 = n + KERN_ROWS < a->N ? w0 + panel_bytes : w0;
         const uint32_t mask = lanes_mask(a->N - n);
-        for (size_t k = 0; k < columns; k += STEP, w0 += 32 * STEP, w1 += 32 * STEP)
-            bf16_strip(a, n, w0, w1, mask, k, size_min(STEP, columns - k) / 2, lanes);
+        for (size_t k = 0; k < columns; k += STEP, w0 += 32 * STEP, w1 += 32 * STEP) {
+            if (n + KERN_ROWS < a->N) bf16_strip(a, n, w0, w1, mask, k, size_min(STEP, columns - k) / 2, 2, lanes);
+            else bf16_strip(a, n, w0, w0, mask, k, size_min(STEP, columns - k) / 2, 1, lanes);
+        }
     }
 }
 
@@ -161,7 +163,7 @@ INLINE void f8_tile(float *y, size_t ldy, const uint8_t *q, const float *scale0,
 {
     __m512 acc[2][COLUMNS], sum[2][COLUMNS];
     load_rows(sum, NULL, 0, 0, true, C);
-    dot(sum, q, q + F8_BLOCK / 2 * 64, x, ldx, pairs, C, false);
+    dot(sum, q, q + F8_BLOCK / 2 * 64, x, ldx, pairs, 2, C, false);
     load_rows(acc, y, ldy, mask, zero, C);
     const __m512 d0 = _mm512_loadu_ps(scale0), d1 = _mm512_loadu_ps(scale1);
 #pragma GCC unroll 12
