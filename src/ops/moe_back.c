@@ -8,6 +8,7 @@ struct moe_back {
     const ops_moe_back *b;
     const ops_moe *m;
     const ops_moe_kept *k;
+    ops_input in; /* the normalised rows: every expert of a token reads them */
     size_t T, D, E, used;
     float *pair;    /* [pairs, D]: gradient of an expert's output, later of its input */
     float *weight;  /* [T, used]: gradient of the choices' weights */
@@ -197,7 +198,7 @@ static void experts_back(const struct moe_back *s, const struct expert_set *x)
                                    .T = x->rows,
                                    .offset = x->offset,
                                    .source = x->source,
-                                   .in = s->b->in,
+                                   .in = s->in,
                                    .dy = both,
                                    .lddy = 2 * F,
                                    .dx = x->dx,
@@ -213,6 +214,9 @@ void ops_moe_run_back(ops *o, const ops_moe_back *b, size_t T)
     size_t mark = arena_mark(o->scratch), pairs = T * m->used;
     struct moe_back s = {.o = o, .b = b, .m = m, .k = k, .T = T, .D = m->router->K, .E = m->router->N,
                          .used = m->used};
+    ops_acts normed;
+    ops_prepare(o, &normed, &b->in, T, s.D, 1u << KERN_ACT_F32);
+    s.in = (ops_input){.x = normed.form[KERN_ACT_F32], .ldx = s.D};
     s.pair = arena_new(o->scratch, float, pairs * s.D);
     s.weight = arena_new(o->scratch, float, pairs);
     s.logits = arena_new(o->scratch, float, T * s.E);
@@ -226,7 +230,7 @@ void ops_moe_run_back(ops *o, const ops_moe_back *b, size_t T)
                                    .n = 1,
                                    .back = b->router,
                                    .T = T,
-                                   .in = b->in,
+                                   .in = s.in,
                                    .dy = s.logits,
                                    .lddy = s.E,
                                    .dx = b->dx,
