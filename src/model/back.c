@@ -1,8 +1,9 @@
-/* Backward through the layers of a dense or grouped-query model; the other forms have their own files.
- * SPDX-License-Identifier: MIT */
+/* Backward through the layers of a dense or grouped-query model; the other forms have their own
+ * files. SPDX-License-Identifier: MIT */
 #include "model/train_int.h"
 
-/* ---- attention with heads sharing keys and values ------------------------------------------------ */
+/* ---- attention with heads sharing keys and values
+ * ------------------------------------------------ */
 
 struct unrotate {
     struct model_batch *b;
@@ -49,8 +50,8 @@ void model_back_out(struct model_batch *b, const ops_weight *w, const ops_weight
 }
 
 /* Products that read the normalised stream: dy [T, sum of N] through them and the norm. */
-void model_back_in(struct model_batch *b, const ops_weight *const *w, size_t n, const ops_weight *back,
-                   const float *x, const float *gain, const float *dy)
+void model_back_in(struct model_batch *b, const ops_weight *const *w, size_t n,
+                   const ops_weight *back, const float *x, const float *gain, const float *dy)
 {
     ops *o = &b->s->ops;
     const model_config *c = &b->s->m->config;
@@ -65,7 +66,8 @@ void model_back_in(struct model_batch *b, const ops_weight *const *w, size_t n, 
                                    .lddy = back->K,
                                    .dx = dx,
                                    .lddx = D});
-    ops_norm_back(o, b->stream, D, model_gradient_of(b->t, gain), x, D, gain, c->norm_eps, dx, D, b->T, D);
+    ops_norm_back(o, b->stream, D, model_gradient_of(b->t, gain), x, D, gain, c->norm_eps, dx, D,
+                  b->T, D);
     arena_reset(o->scratch, mark);
 }
 
@@ -78,7 +80,8 @@ void model_back_gqa(struct model_batch *b, int layer)
     const struct model_record *r = &b->t->records[layer];
     size_t mark = arena_mark(&s->scratch), T = b->T, d = (size_t)c->head_dim;
     size_t H = (size_t)c->heads, G = (size_t)c->kv_heads, ld = (H + 2 * G) * d;
-    float *dout = arena_new(&s->scratch, float, T *H *d), *dqkv = arena_new(&s->scratch, float, T *ld);
+    float *dout = arena_new(&s->scratch, float, T *H *d),
+          *dqkv = arena_new(&s->scratch, float, T *ld);
     model_back_out(b, &l->o, &back->o, &(ops_input){.x = r->out, .ldx = H * d}, dout);
     float *dk = dqkv + H * d, *dv = dk + G * d;
     ops_attend_back(&s->ops,
@@ -107,13 +110,15 @@ void model_back_gqa(struct model_batch *b, int layer)
     const float *bias[] = {l->q_bias, l->k_bias, l->v_bias};
     const size_t at[] = {0, H * d, (H + G) * d, ld};
     for (size_t i = 0; i < 3 && c->qkv_bias; i++)
-        ops_sum_back(&s->ops, model_gradient_of(b->t, bias[i]), dqkv + at[i], ld, T, at[i + 1] - at[i]);
+        ops_sum_back(&s->ops, model_gradient_of(b->t, bias[i]), dqkv + at[i], ld, T,
+                     at[i + 1] - at[i]);
     const ops_weight *const w[] = {&l->q, &l->k, &l->v};
     model_back_in(b, w, 3, &back->in, r->attn_in, l->attn_norm, dqkv);
     arena_reset(&s->scratch, mark);
 }
 
-/* ---- feed-forward ---------------------------------------------------------------------------------- */
+/* ---- feed-forward
+ * ---------------------------------------------------------------------------------- */
 
 void model_back_dense(struct model_batch *b, int layer)
 {
@@ -122,7 +127,8 @@ void model_back_dense(struct model_batch *b, int layer)
     const struct model_back *back = &s->m->back[layer];
     const struct model_record *r = &b->t->records[layer];
     size_t mark = arena_mark(&s->scratch), T = b->T, F = l->gate.N;
-    float *dh = arena_new(&s->scratch, float, T *F), *both = arena_new(&s->scratch, float, 2 * T * F);
+    float *dh = arena_new(&s->scratch, float, T *F),
+          *both = arena_new(&s->scratch, float, 2 * T * F);
     model_back_out(b, &l->down, &back->down, &(ops_input){.x = r->gate, .ldx = F, .up = r->up}, dh);
     ops_swiglu_back(&s->ops, both, r->gate, r->up, dh, T, F);
     const ops_weight *const w[] = {&l->gate, &l->up};
@@ -130,7 +136,8 @@ void model_back_dense(struct model_batch *b, int layer)
     arena_reset(&s->scratch, mark);
 }
 
-/* ---- all of it -------------------------------------------------------------------------------------- */
+/* ---- all of it
+ * -------------------------------------------------------------------------------------- */
 
 void model_back_layer(struct model_batch *b, int layer)
 {

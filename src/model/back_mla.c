@@ -14,21 +14,22 @@ struct mla {
 };
 
 /* One expert a head: dy and the input are given from token to token and from head to head. */
-static void heads_back(struct model_batch *b, const ops_weight *w, const ops_weight *back, const float *x,
-                       size_t ldx, size_t ldxh, const float *dy, size_t lddy, size_t lddyh, float *dx,
-                       size_t lddx, size_t lddxh)
+static void heads_back(struct model_batch *b, const ops_weight *w, const ops_weight *back,
+                       const float *x, size_t ldx, size_t ldxh, const float *dy, size_t lddy,
+                       size_t lddyh, float *dx, size_t lddx, size_t lddxh)
 {
-    ops_linear_back(&b->s->ops, &(ops_back){.w = &w,
-                                            .n = 1,
-                                            .back = back,
-                                            .T = b->T,
-                                            .in = {.x = x, .ldx = ldx, .heads = w->experts, .ldh = ldxh},
-                                            .dy = dy,
-                                            .lddy = lddy,
-                                            .lddyh = lddyh,
-                                            .dx = dx,
-                                            .lddx = lddx,
-                                            .lddxh = lddxh});
+    ops_linear_back(&b->s->ops,
+                    &(ops_back){.w = &w,
+                                .n = 1,
+                                .back = back,
+                                .T = b->T,
+                                .in = {.x = x, .ldx = ldx, .heads = w->experts, .ldh = ldxh},
+                                .dy = dy,
+                                .lddy = lddy,
+                                .lddyh = lddyh,
+                                .dx = dx,
+                                .lddx = lddx,
+                                .lddxh = lddxh});
 }
 
 /* The rotated parts go where they came from; what norms will add to starts from zero. */
@@ -37,14 +38,16 @@ static void copy_rotated(void *arg, size_t begin, size_t end, int worker)
     (void)worker;
     const struct mla *a = arg;
     const model_config *c = &a->b->s->m->config;
-    size_t H = (size_t)c->heads, N = (size_t)c->nope_dim, P = (size_t)c->rope_dim, R = (size_t)c->kv_rank;
+    size_t H = (size_t)c->heads, N = (size_t)c->nope_dim, P = (size_t)c->rope_dim,
+           R = (size_t)c->kv_rank;
     for (size_t t = begin; t < end; t++) {
         float *in = a->in + t * a->ld, *kv = in + a->ld - (R + P);
         if (c->q_rank) memset(in, 0, (size_t)c->q_rank * sizeof *in);
         memset(kv, 0, R * sizeof *kv);
         memcpy(kv + R, a->latent + t * (R + P) + R, P * sizeof *kv);
         for (size_t h = 0; h < H; h++)
-            memcpy(a->q + t * a->ldq + h * (N + P) + N, a->query + (t * H + h) * (R + P) + R, P * sizeof *in);
+            memcpy(a->q + t * a->ldq + h * (N + P) + N, a->query + (t * H + h) * (R + P) + R,
+                   P * sizeof *in);
     }
 }
 
@@ -58,8 +61,8 @@ static void attend_back(struct mla *a, const float *dout)
     size_t P = (size_t)c->rope_dim, V = (size_t)c->v_dim;
     int layer = (int)(r - a->b->t->records);
     float *mixed = arena_new(&s->scratch, float, a->b->T *H *R);
-    heads_back(a->b, &s->m->layers[layer].v_b, &s->m->back[layer].v_b, r->mixed, H * R, R, dout, H * V, V,
-               mixed, H * R, R);
+    heads_back(a->b, &s->m->layers[layer].v_b, &s->m->back[layer].v_b, r->mixed, H * R, R, dout,
+               H * V, V, mixed, H * R, R);
     ops_attend_back(&s->ops,
                     &(ops_attention_back){.type = s->m->layers[layer].o.type,
                                           .heads = H,
@@ -90,17 +93,19 @@ static void low_rank_back(struct mla *a, const struct model_layer *l, const ops_
     const ops_weight *w = &l->q_b;
     size_t mark = arena_mark(&s->scratch), T = a->b->T, rank = (size_t)c->q_rank;
     float *low = arena_new(&s->scratch, float, T *rank);
-    ops_linear_back(&s->ops, &(ops_back){.w = &w,
-                                         .n = 1,
-                                         .back = back,
-                                         .T = T,
-                                         .in = {.x = a->r->low, .ldx = rank, .gain = l->q_a_norm, .eps = c->norm_eps},
-                                         .dy = a->q,
-                                         .lddy = a->ldq,
-                                         .dx = low,
-                                         .lddx = rank});
-    ops_norm_back(&s->ops, a->in, a->ld, model_gradient_of(a->b->t, l->q_a_norm), a->r->low, rank, l->q_a_norm,
-                  c->norm_eps, low, rank, T, rank);
+    ops_linear_back(
+        &s->ops,
+        &(ops_back){.w = &w,
+                    .n = 1,
+                    .back = back,
+                    .T = T,
+                    .in = {.x = a->r->low, .ldx = rank, .gain = l->q_a_norm, .eps = c->norm_eps},
+                    .dy = a->q,
+                    .lddy = a->ldq,
+                    .dx = low,
+                    .lddx = rank});
+    ops_norm_back(&s->ops, a->in, a->ld, model_gradient_of(a->b->t, l->q_a_norm), a->r->low, rank,
+                  l->q_a_norm, c->norm_eps, low, rank, T, rank);
     arena_reset(&s->scratch, mark);
 }
 
@@ -112,7 +117,8 @@ void model_back_mla(struct model_batch *b, int layer)
     const struct model_back *back = &s->m->back[layer];
     const struct model_record *r = &b->t->records[layer];
     size_t mark = arena_mark(&s->scratch), T = b->T, H = (size_t)c->heads, N = (size_t)c->nope_dim;
-    size_t P = (size_t)c->rope_dim, R = (size_t)c->kv_rank, V = (size_t)c->v_dim, wide = H * (N + P);
+    size_t P = (size_t)c->rope_dim, R = (size_t)c->kv_rank, V = (size_t)c->v_dim,
+           wide = H * (N + P);
     struct mla a = {.b = b, .r = r, .ld = back->in.K};
     a.query = arena_new(&s->scratch, float, T *H *(R + P));
     a.latent = arena_new(&s->scratch, float, T *(R + P));
@@ -124,13 +130,14 @@ void model_back_mla(struct model_batch *b, int layer)
     model_back_out(b, &l->o, &back->o, &(ops_input){.x = r->out, .ldx = H * V}, dout);
     attend_back(&a, dout);
     arena_reset(&s->scratch, inner);
-    heads_back(b, &l->k_b, &back->k_b, r->q, wide, N + P, a.query, H * (R + P), R + P, a.q, a.ldq, N + P);
+    heads_back(b, &l->k_b, &back->k_b, r->q, wide, N + P, a.query, H * (R + P), R + P, a.q, a.ldq,
+               N + P);
     ops_for(&s->ops, T, ops_grain(wide), copy_rotated, &a);
     model_back_rotation(b, a.q + N, a.ldq, H, N + P);
     float *kv = a.in + a.ld - (R + P);
     model_back_rotation(b, kv + R, a.ld, 1, P);
-    ops_norm_back(&s->ops, kv, a.ld, model_gradient_of(b->t, l->kv_a_norm), r->projected, R + P, l->kv_a_norm,
-                  c->norm_eps, a.latent, R + P, T, R);
+    ops_norm_back(&s->ops, kv, a.ld, model_gradient_of(b->t, l->kv_a_norm), r->projected, R + P,
+                  l->kv_a_norm, c->norm_eps, a.latent, R + P, T, R);
     if (c->q_rank) low_rank_back(&a, l, &back->q_b);
     const ops_weight *const w[] = {c->q_rank ? &l->q_a : &l->q, &l->kv_a};
     model_back_in(b, w, 2, &back->in, r->attn_in, l->attn_norm, a.in);

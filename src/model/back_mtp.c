@@ -1,13 +1,13 @@
-/* The prediction module in training: its own forward after the model's, its loss and its backward, which
- * ends in the gradient of the model's hidden states.
- * SPDX-License-Identifier: MIT */
+/* The prediction module in training: its own forward after the model's, its loss and its backward,
+ * which ends in the gradient of the model's hidden states. SPDX-License-Identifier: MIT */
 #include "model/train_int.h"
 
-/* The module's batch: every sequence without its first token, beside hidden states without the last. */
+/* The module's batch: every sequence without its first token, beside hidden states without the
+ * last. */
 struct mtp {
     struct model_batch *whole, part;
     model_train_sequence *seq;
-    uint32_t *row;   /* [T of the part]: of the whole batch */
+    uint32_t *row;           /* [T of the part]: of the whole batch */
     float *hidden, *logprob; /* [T, D], [T] of the part */
     model_train_loss loss;
 };
@@ -28,8 +28,11 @@ static void split(struct mtp *p, model_span *spans)
     for (size_t i = 0, first = 0; i < w->n; first += w->seq[i++].n) {
         const model_train_sequence *q = &w->seq[i];
         if (q->n < 2) continue;
-        p->seq[b->n] = (model_train_sequence){.ids = q->ids + 1, .n = q->n - 1, .logprob = p->logprob + b->T};
-        spans[b->n] = (model_span){.ids = q->ids + 1, .n = q->n - 1, .pages = w->t->pages + pages,
+        p->seq[b->n] =
+            (model_train_sequence){.ids = q->ids + 1, .n = q->n - 1, .logprob = p->logprob + b->T};
+        spans[b->n] = (model_span){.ids = q->ids + 1,
+                                   .n = q->n - 1,
+                                   .pages = w->t->pages + pages,
                                    .hidden = b->hidden + b->T * D};
         b->balance[b->n++] = w->balance[i];
         pages += size_ceil_div(q->n - 1, KERN_PAGE);
@@ -61,7 +64,8 @@ static void join_back(struct mtp *p)
     const struct model_layer *l = &s->m->layers[c->layers];
     const ops_weight *w = &l->eh_proj;
     size_t mark = arena_mark(&s->scratch), T = b->T, D = (size_t)c->width;
-    float *pairs = arena_new(&s->scratch, float, 2 * T * D), *back = arena_new(&s->scratch, float, 2 * T * D);
+    float *pairs = arena_new(&s->scratch, float, 2 * T * D),
+          *back = arena_new(&s->scratch, float, 2 * T * D);
     float *rows = arena_new(&s->scratch, float, T *D), *drows = arena_new(&s->scratch, float, T *D);
     model_mtp_pairs(s, p->hidden, pairs);
     ops_linear_back(&s->ops, &(ops_back){.w = &w,
@@ -74,15 +78,16 @@ static void join_back(struct mtp *p)
                                          .dx = back,
                                          .lddx = 2 * D});
     if (s->scratch.base) {
-        for (size_t t = 0; t < T; t++) ops_weight_row(&s->m->embedding, s->ops.k, 0, (size_t)s->ids[t], rows + t * D);
+        for (size_t t = 0; t < T; t++)
+            ops_weight_row(&s->m->embedding, s->ops.k, 0, (size_t)s->ids[t], rows + t * D);
         memset(drows, 0, T * D * sizeof *drows);
     }
-    ops_norm_back(&s->ops, drows, D, model_gradient_of(b->t, l->enorm), rows, D, l->enorm, c->norm_eps, back, 2 * D,
-                  T, D);
+    ops_norm_back(&s->ops, drows, D, model_gradient_of(b->t, l->enorm), rows, D, l->enorm,
+                  c->norm_eps, back, 2 * D, T, D);
     model_back_embedding(b, s->ids, drows);
     if (s->scratch.base) memset(drows, 0, T * D * sizeof *drows);
-    ops_norm_back(&s->ops, drows, D, model_gradient_of(b->t, l->hnorm), p->hidden, D, l->hnorm, c->norm_eps,
-                  back + D, 2 * D, T, D);
+    ops_norm_back(&s->ops, drows, D, model_gradient_of(b->t, l->hnorm), p->hidden, D, l->hnorm,
+                  c->norm_eps, back + D, 2 * D, T, D);
     for (size_t t = 0; s->scratch.base && t < T; t++)
         s->ops.k->add(p->whole->gradient + p->row[t] * D, drows + t * D, D);
     arena_reset(&s->scratch, mark);
@@ -93,8 +98,12 @@ static void take(struct mtp *p)
 {
     model_trainable *t = p->whole->t;
     size_t T = p->whole->T, D = (size_t)t->m.config.width;
-    p->part = (struct model_batch){.t = t, .s = p->whole->s, .n = p->whole->n, .T = T,
-                                   .longest = p->whole->longest, .stats = p->whole->stats};
+    p->part = (struct model_batch){.t = t,
+                                   .s = p->whole->s,
+                                   .n = p->whole->n,
+                                   .T = T,
+                                   .longest = p->whole->longest,
+                                   .stats = p->whole->stats};
     arena *a = &p->whole->s->scratch;
     p->seq = arena_new(a, model_train_sequence, p->whole->n);
     p->row = arena_new(a, uint32_t, T);
@@ -144,7 +153,8 @@ ponder_status model_train_mtp(struct model_batch *whole, ponder_error *err)
             backward(&p);
             report(&p);
         }
-        if (b->broken) st = err_set(err, PONDER_EFORMAT, "numbers stop being finite in the prediction module");
+        if (b->broken)
+            st = err_set(err, PONDER_EFORMAT, "numbers stop being finite in the prediction module");
     }
     saved.scratch.peak = s->scratch.peak;
     *s = saved;

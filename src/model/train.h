@@ -8,7 +8,8 @@
  * and a log-probability computed here has the bits that generation computed.
  *
  * For y = x W^T (x [T, K], W [N, K]):  dx = dy W  is the forward product with W^T as the weight, and
- * dW = dy^T x  the forward product with x^T as the weight and dy^T as rows, added to what is there.
+ * dW = dy^T x  the forward product with x^T as the weight and dy^T as lanes (kern.h), both of which are
+ * packed from rows without transposing, added to what is there.
  * So one product kernel serves all three. In BF16 and FP8 operands are rounded, sums are F32. FP8
  * follows the DeepSeek-V3 report, section 3.3: E4M3 for the operands of all three products of the
  * linear layers, activations scaled per 1 x 128, weights per 128 x 128 (scales are powers of two

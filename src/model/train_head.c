@@ -10,7 +10,7 @@ enum { PIECE_BYTES = 64 << 20, LEAST_ROWS = 64, MOST_ROWS = 1024 };
 struct head {
     struct model_batch *b;
     size_t rows, vocab, D;
-    uint32_t *token, *sequence; /* [rows]: of the batch; [piece] */
+    uint32_t *token, *sequence;    /* [rows]: of the batch; [piece] */
     float *hidden, *logits, *back; /* [piece, D], [piece, vocab], [piece, D] */
     float *room;                   /* [worker, vocab] */
     float *gradient;               /* [T, D] */
@@ -60,7 +60,8 @@ static void gather(void *arg, size_t begin, size_t end, int worker)
     const struct piece *p = arg;
     const struct head *h = p->h;
     for (size_t i = begin; i < end; i++)
-        memcpy(h->hidden + i * h->D, h->b->hidden + h->token[p->first + i] * h->D, h->D * sizeof(float));
+        memcpy(h->hidden + i * h->D, h->b->hidden + h->token[p->first + i] * h->D,
+               h->D * sizeof(float));
 }
 
 /* Logits into log-probabilities, then into their own gradient. */
@@ -79,7 +80,8 @@ static void score(void *arg, size_t begin, size_t end, int worker)
         double norm = ops_log_sum_exp(k, x, V, NULL);
         float logprob = (float)((double)x[id] - norm);
         if (q->logprob) q->logprob[at] = logprob;
-        float slope = p->back && isfinite(logprob) ? b->loss->slope(b->loss->user, s, at, logprob) : 0;
+        float slope =
+            p->back && isfinite(logprob) ? b->loss->slope(b->loss->user, s, at, logprob) : 0;
         if (!isfinite(logprob)) b->broken = true;
         b->slope[t] = slope;
         if (q->entropy) {
@@ -140,7 +142,9 @@ void model_train_head(struct model_batch *b, float *gradient)
 {
     model_step *s = b->s;
     size_t mark = arena_mark(&s->scratch);
-    struct head h = {.b = b, .vocab = (size_t)s->m->config.vocab, .D = (size_t)s->m->config.width,
+    struct head h = {.b = b,
+                     .vocab = (size_t)s->m->config.vocab,
+                     .D = (size_t)s->m->config.width,
                      .gradient = gradient};
     take(&h, b->T);
     size_t most = size_min(piece_rows(h.vocab), b->T);

@@ -1,24 +1,25 @@
 /* Gradient of causal attention.
  * SPDX-License-Identifier: MIT
  *
- * A unit is a query head of a sequence. For a block of queries the probabilities over all they see are
- * made again from queries and keys, so that nothing but those is kept from forward; five products
- * follow, all by one kernel: S = Q K^T, dP = dO V^T, dQ = dS K, dV += P^T dO, dK += dS^T Q. Keys and
- * values that heads share get their gradients head by head, summed in order afterwards. */
+ * A unit is a query head of a sequence. For a block of queries the probabilities over all they see
+ * are made again from queries and keys, so that nothing but those is kept from forward; five
+ * products follow, all by one kernel: S = Q K^T, dP = dO V^T, dQ = dS K, dV += P^T dO, dK += dS^T
+ * Q. Keys and values that heads share get their gradients head by head, summed in order afterwards.
+ */
 #include "ops/ops_int.h"
 
 enum { QUERIES = 32 };
 
-/* A worker's room for one unit: panels of matrices or of their transposes, and rows in the form that
- * products read. */
+/* A worker's room for one unit: panels of matrices or of their transposes, and rows in the form
+ * that products read. */
 struct lane {
-    void *key_rows, *value_rows;      /* panels of K [n, d] and V [n, dv] */
-    void *key_columns;                /* of K^T */
-    float *p, *ds;                    /* [QUERIES, n] */
-    void *p_columns, *ds_columns;     /* panels of P^T and dS^T [n, QUERIES] */
-    void *q, *dout, *ds_form;         /* rows: [QUERIES, d], [QUERIES, dv], [QUERIES, n] */
-    void *q_columns, *dout_columns;   /* panels of Q^T, dO^T */
-    void *room;                       /* KERN_ROWS rows of keys or values */
+    void *key_rows, *value_rows;    /* panels of K [n, d] and V [n, dv] */
+    void *key_columns;              /* of K^T */
+    float *p, *ds;                  /* [QUERIES, n] */
+    void *p_columns, *ds_columns;   /* panels of P^T and dS^T [n, QUERIES] */
+    void *q, *dout, *ds_form;       /* rows: [QUERIES, d], [QUERIES, dv], [QUERIES, n] */
+    void *q_columns, *dout_columns; /* panels of Q^T, dO^T */
+    void *room;                     /* KERN_ROWS rows of keys or values */
 };
 
 struct attend {
@@ -27,31 +28,34 @@ struct attend {
     const kern_mm *mm;
     const ops_sequence *seq;
     size_t n, T, group;
-    float *dk, *dv; /* [T, H, d], [T, H, dv] of each query head; latent: dv is dk */
+    float *dk, *dv;          /* [T, H, d], [T, H, dv] of each query head; latent: dv is dk */
     size_t lddk, lddv, wide; /* wide: columns of a head in dv */
     struct lane *lanes;
 };
 
 /* Rows in the form that products read. */
-static void form_rows(const struct attend *t, void *to, const float *x, size_t ld, size_t n, size_t width)
+static void form_rows(const struct attend *t, void *to, const float *x, size_t ld, size_t n,
+                      size_t width)
 {
     for (size_t r = 0; r < n; r++) t->o->k->act[t->mm->act](to, r, n, x + r * ld, width);
 }
 
 /* Rows of n tokens as the panels of a weight [n, width]. */
-static void pack_rows(const struct attend *t, void *panels, const float *x, size_t ld, size_t n, size_t width,
-                      void *room)
+static void pack_rows(const struct attend *t, void *panels, const float *x, size_t ld, size_t n,
+                      size_t width, void *room)
 {
     size_t units = size_ceil_div(width, t->mm->block), bytes = kern_panel_bytes(t->mm, width);
     for (size_t r = 0; r < n; r += KERN_ROWS) {
         size_t have = size_min(KERN_ROWS, n - r);
         form_rows(t, room, x + r * ld, ld, have, width);
-        t->o->k->interleave((uint8_t *)panels + r / KERN_ROWS * bytes, room, units * sizeof(uint32_t), have, units);
+        t->o->k->interleave((uint8_t *)panels + r / KERN_ROWS * bytes, room,
+                            units * sizeof(uint32_t), have, units);
     }
 }
 
 /* The same rows as the panels of a weight [width, n]. */
-static void pack_columns(const struct attend *t, void *panels, const float *x, size_t ld, size_t n, size_t width)
+static void pack_columns(const struct attend *t, void *panels, const float *x, size_t ld, size_t n,
+                         size_t width)
 {
     for (size_t r = 0; r < n; r += KERN_ROWS)
         t->o->k->lanes[t->mm->act](panels, r, n, x + r * ld, ld, size_min(KERN_ROWS, n - r), width);
@@ -80,11 +84,19 @@ static void score_rows(const struct attend *t, const struct lane *l, size_t at, 
 }
 
 /* y [seen, width] += columns^T times the panels of rows^T, both of a block of queries. */
-static void add_product(const struct attend *t, float *y, size_t ldy, const void *columns, const void *panels,
-                        size_t seen, size_t width, size_t rows)
+static void add_product(const struct attend *t, float *y, size_t ldy, const void *columns,
+                        const void *panels, size_t seen, size_t width, size_t rows)
 {
-    t->mm->mul(&(kern_mm_args){.y = y, .ldy = ldy, .w = panels, .x = columns, .rows = seen, .N = width, .M = seen,
-                               .K = rows, .add = true, .x_step = KERN_ROWS,
+    t->mm->mul(&(kern_mm_args){.y = y,
+                               .ldy = ldy,
+                               .w = panels,
+                               .x = columns,
+                               .rows = seen,
+                               .N = width,
+                               .M = seen,
+                               .K = rows,
+                               .add = true,
+                               .x_step = KERN_ROWS,
                                .x_panel = kern_panel_bytes(t->mm, rows) / sizeof(uint32_t)});
 }
 
@@ -97,15 +109,33 @@ static void run_block(const struct attend *t, const struct unit *u, size_t at, s
     const float *q = u->q + at * a->ldq, *dout = u->dout + at * a->lddout;
     form_rows(t, l->q, q, a->ldq, rows, d);
     form_rows(t, l->dout, dout, a->lddout, rows, dv);
-    t->mm->mul(&(kern_mm_args){.y = l->p, .ldy = seen, .w = l->key_rows, .x = l->q, .rows = rows, .N = seen,
-                               .M = rows, .K = d});
-    t->mm->mul(&(kern_mm_args){.y = l->ds, .ldy = seen, .w = l->value_rows, .x = l->dout, .rows = rows,
-                               .N = seen, .M = rows, .K = dv});
+    t->mm->mul(&(kern_mm_args){.y = l->p,
+                               .ldy = seen,
+                               .w = l->key_rows,
+                               .x = l->q,
+                               .rows = rows,
+                               .N = seen,
+                               .M = rows,
+                               .K = d});
+    t->mm->mul(&(kern_mm_args){.y = l->ds,
+                               .ldy = seen,
+                               .w = l->value_rows,
+                               .x = l->dout,
+                               .rows = rows,
+                               .N = seen,
+                               .M = rows,
+                               .K = dv});
     score_rows(t, l, at, rows);
     form_rows(t, l->ds_form, l->ds, seen, rows, seen);
-    t->mm->mul(&(kern_mm_args){.y = u->dq + at * a->lddq, .ldy = a->lddq, .w = l->key_columns,
-                               .w_panel = kern_panel_bytes(t->mm, u->n), .x = l->ds_form, .rows = rows, .N = d,
-                               .M = rows, .K = seen});
+    t->mm->mul(&(kern_mm_args){.y = u->dq + at * a->lddq,
+                               .ldy = a->lddq,
+                               .w = l->key_columns,
+                               .w_panel = kern_panel_bytes(t->mm, u->n),
+                               .x = l->ds_form,
+                               .rows = rows,
+                               .N = d,
+                               .M = rows,
+                               .K = seen});
     pack_columns(t, l->q_columns, q, a->ldq, rows, d);
     pack_columns(t, l->dout_columns, dout, a->lddout, rows, dv);
     pack_columns(t, l->p_columns, l->p, seen, rows, seen);
@@ -191,8 +221,8 @@ static void take_lanes(struct attend *t, size_t longest)
     }
 }
 
-void ops_attend_back(ops *o, const ops_attention_back *a, const ops_sequence *seq, size_t n, size_t T,
-                     size_t longest)
+void ops_attend_back(ops *o, const ops_attention_back *a, const ops_sequence *seq, size_t n,
+                     size_t T, size_t longest)
 {
     size_t mark = arena_mark(o->scratch);
     struct attend t = {.o = o, .a = a, .seq = seq, .n = n, .T = T, .group = a->heads / a->kv_heads};
@@ -200,10 +230,10 @@ void ops_attend_back(ops *o, const ops_attention_back *a, const ops_sequence *se
     take_lanes(&t, longest);
     bool own = t.group == 1; /* no two heads share: straight to where it goes */
     t.lddk = own ? a->lddk : a->heads * a->d;
-    t.dk = own ? a->dk : arena_new(o->scratch, float, T * t.lddk);
+    t.dk = own ? a->dk : arena_new(o->scratch, float, T *t.lddk);
     t.wide = a->latent ? a->d : a->dv;
     t.lddv = a->latent ? t.lddk : own ? a->lddv : a->heads * a->dv;
-    t.dv = a->latent ? t.dk : own ? a->dv_out : arena_new(o->scratch, float, T * t.lddv);
+    t.dv = a->latent ? t.dk : own ? a->dv_out : arena_new(o->scratch, float, T *t.lddv);
     ops_for(o, n * a->heads, 1, run_units, &t);
     if (!own) ops_for(o, T, ops_grain(a->heads * a->d), sum_heads, &t);
     arena_reset(o->scratch, mark);

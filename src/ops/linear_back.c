@@ -2,8 +2,8 @@
  * SPDX-License-Identifier: MIT
  *
  * dx = dy W is the forward product with the transposed weight. dW = dy^T x sums over rows: both
- * operands are put into panels whose columns are the rows, which takes no transposition, and multiplied
- * by the same kernel. The sum over the rows of an expert is one chain in their order. */
+ * operands are put into panels whose columns are the rows, which takes no transposition, and
+ * multiplied by the same kernel. The sum over the rows of an expert is one chain in their order. */
 #include "ops/ops_int.h"
 
 /* An expert's rows, and where its panels begin, counted in units of a panel. */
@@ -16,11 +16,11 @@ struct back {
     const kern *k;
     enum kern_act act;
     size_t rows, N, K, experts, per_unit; /* rows of a panel's unit */
-    struct region *region; /* [experts + 1] */
+    struct region *region;                /* [experts + 1] */
     uint8_t *dy_panels, *x_panels;
-    void *dy_rows;    /* in the form the kernel reads; or the caller's dy */
-    bool prepare_dy;  /* dy_rows is to be filled */
-    float *room;      /* per worker: KERN_ROWS rows of the input */
+    void *dy_rows;   /* in the form the kernel reads; or the caller's dy */
+    bool prepare_dy; /* dy_rows is to be filled */
+    float *room;     /* per worker: KERN_ROWS rows of the input */
 };
 
 static size_t units_of(const struct back *s, size_t n) { return size_ceil_div(n, s->per_unit); }
@@ -35,8 +35,7 @@ static void set_regions(struct back *s)
     struct region at = {0};
     for (size_t e = 0; e <= s->experts; e++) {
         at.n = 0;
-        if (e < s->experts)
-            at.n = s->b->offset ? s->b->offset[e + 1] - s->b->offset[e] : s->b->T;
+        if (e < s->experts) at.n = s->b->offset ? s->b->offset[e + 1] - s->b->offset[e] : s->b->T;
         s->region[e] = at;
         at.first += at.n;
         at.block += size_ceil_div(at.n, KERN_ROWS);
@@ -84,7 +83,8 @@ static void prepare_blocks(void *arg, size_t begin, size_t end, int worker)
     float *room = s->room + (size_t)worker * KERN_ROWS * s->K;
     for (size_t i = begin; i < end; i++) {
         const struct region *g = region_of(s, i);
-        size_t t = (i - g->block) * KERN_ROWS, n = size_min(KERN_ROWS, g->n - t), r = g->first + t, ld;
+        size_t t = (i - g->block) * KERN_ROWS, n = size_min(KERN_ROWS, g->n - t), r = g->first + t,
+               ld;
         const float *x = input_rows(s, r, n, room, &ld);
         s->k->lanes[s->act](panels_at(g, s->x_panels, s->K), t, g->n, x, ld, n, s->K);
         const float *dy = s->b->dy + row_at(s, r, s->b->lddy, s->b->lddyh);
@@ -110,8 +110,10 @@ static ops_job input_job(const struct back *s, size_t e)
                      .add = b->add};
 }
 
-/* The gradient of weight i of an expert, whose columns of dy begin at `first`. x is the job's weight. */
-static ops_job weight_job(const struct back *s, size_t e, size_t i, size_t first, const ops_weight *x)
+/* The gradient of weight i of an expert, whose columns of dy begin at `first`. x is the job's
+ * weight. */
+static ops_job weight_job(const struct back *s, size_t e, size_t i, size_t first,
+                          const ops_weight *x)
 {
     const ops_weight *w = s->b->w[i];
     return (ops_job){.w = x,

@@ -1,6 +1,5 @@
-/* Gradients of a mixture of experts: of the experts by their rows, of the router through the weights of
- * the chosen, and of the loss that balances them.
- * SPDX-License-Identifier: MIT */
+/* Gradients of a mixture of experts: of the experts by their rows, of the router through the
+ * weights of the chosen, and of the loss that balances them. SPDX-License-Identifier: MIT */
 #include "ops/ops_int.h"
 
 struct moe_back {
@@ -10,15 +9,16 @@ struct moe_back {
     const ops_moe_kept *k;
     ops_input in; /* the normalised rows: every expert of a token reads them */
     size_t T, D, E, used;
-    float *pair;    /* [pairs, D]: gradient of an expert's output, later of its input */
-    float *weight;  /* [T, used]: gradient of the choices' weights */
-    float *logits;  /* [T, E] */
+    float *pair;        /* [pairs, D]: gradient of an expert's output, later of its input */
+    float *weight;      /* [T, used]: gradient of the choices' weights */
+    float *logits;      /* [T, E] */
     uint32_t *sequence; /* [T], with a balance loss */
     float *share;       /* [sequences, E]: of the choices, times E */
     double *loss;       /* [sequences] */
 };
 
-/* ---- gate and up ---------------------------------------------------------------------------------- */
+/* ---- gate and up
+ * ---------------------------------------------------------------------------------- */
 
 struct swiglu {
     const kern *k;
@@ -38,14 +38,15 @@ static void swiglu_rows(void *arg, size_t begin, size_t end, int worker)
     }
 }
 
-void ops_swiglu_back(ops *o, float *out, const float *gate, const float *up, const float *dy, size_t n,
-                     size_t F)
+void ops_swiglu_back(ops *o, float *out, const float *gate, const float *up, const float *dy,
+                     size_t n, size_t F)
 {
     struct swiglu g = {o->k, gate, up, dy, out, F};
     ops_for(o, n, ops_grain(4 * F), swiglu_rows, &g);
 }
 
-/* ---- rows of pairs -------------------------------------------------------------------------------- */
+/* ---- rows of pairs
+ * -------------------------------------------------------------------------------- */
 
 static void spread(void *arg, size_t begin, size_t end, int worker)
 {
@@ -75,7 +76,8 @@ static void collect(void *arg, size_t begin, size_t end, int worker)
     }
 }
 
-/* ---- the router ------------------------------------------------------------------------------------- */
+/* ---- the router
+ * ------------------------------------------------------------------------------------- */
 
 /* Shares of a sequence, and its loss. */
 static void survey(void *arg, size_t begin, size_t end, int worker)
@@ -91,7 +93,8 @@ static void survey(void *arg, size_t begin, size_t end, int worker)
         memset(share, 0, s->E * sizeof *share);
         for (size_t t = q->first; t < q->first + q->n; t++) {
             s->sequence[t] = (uint32_t)i;
-            for (size_t j = t * s->used; j < (t + 1) * s->used; j++) share[s->k->expert[j]] += (float)unit;
+            for (size_t j = t * s->used; j < (t + 1) * s->used; j++)
+                share[s->k->expert[j]] += (float)unit;
         }
         for (size_t t = q->first; t < q->first + q->n; t++) {
             double all = 0, along = 0;
@@ -163,7 +166,8 @@ static void balance(struct moe_back *s)
     for (size_t i = 0; i < l->n && !ops_counting(s->o); i++) l->loss += s->loss[i];
 }
 
-/* ---- all together -------------------------------------------------------------------------------- */
+/* ---- all together
+ * -------------------------------------------------------------------------------- */
 
 /* Two products with a gate between, of rows that met `offset`'s experts (NULL: all the same). */
 struct expert_set {
@@ -179,7 +183,7 @@ static void experts_back(const struct moe_back *s, const struct expert_set *x)
 {
     ops *o = s->o;
     size_t mark = arena_mark(o->scratch), F = x->gate->N;
-    float *hidden = arena_new(o->scratch, float, x->rows * F);
+    float *hidden = arena_new(o->scratch, float, x->rows *F);
     float *both = arena_new(o->scratch, float, 2 * x->rows * F);
     ops_linear_back(o, &(ops_back){.w = &x->down,
                                    .n = 1,
@@ -212,18 +216,25 @@ void ops_moe_run_back(ops *o, const ops_moe_back *b, size_t T)
     const ops_moe *m = b->m;
     const ops_moe_kept *k = m->kept;
     size_t mark = arena_mark(o->scratch), pairs = T * m->used;
-    struct moe_back s = {.o = o, .b = b, .m = m, .k = k, .T = T, .D = m->router->K, .E = m->router->N,
+    struct moe_back s = {.o = o,
+                         .b = b,
+                         .m = m,
+                         .k = k,
+                         .T = T,
+                         .D = m->router->K,
+                         .E = m->router->N,
                          .used = m->used};
     ops_acts normed;
     ops_prepare(o, &normed, &b->in, T, s.D, 1u << KERN_ACT_F32);
     s.in = (ops_input){.x = normed.form[KERN_ACT_F32], .ldx = s.D};
-    s.pair = arena_new(o->scratch, float, pairs * s.D);
+    s.pair = arena_new(o->scratch, float, pairs *s.D);
     s.weight = arena_new(o->scratch, float, pairs);
-    s.logits = arena_new(o->scratch, float, T * s.E);
+    s.logits = arena_new(o->scratch, float, T *s.E);
     if (b->balance) balance(&s);
     ops_for(o, T, ops_grain(3 * s.D * m->used / 4), spread, &s);
-    experts_back(&s, &(struct expert_set){m->gate, m->up, m->down, b->gate_up, b->down, k->gate, k->up, s.pair,
-                                          k->offset, k->token, pairs, s.pair, false});
+    experts_back(&s,
+                 &(struct expert_set){m->gate, m->up, m->down, b->gate_up, b->down, k->gate, k->up,
+                                      s.pair, k->offset, k->token, pairs, s.pair, false});
     ops_for(o, T, ops_grain(s.D * m->used / 4), collect, &s);
     ops_for(o, T, ops_grain(16 * s.E), route_back, &s);
     ops_linear_back(o, &(ops_back){.w = &m->router,
@@ -237,8 +248,8 @@ void ops_moe_run_back(ops *o, const ops_moe_back *b, size_t T)
                                    .lddx = s.D,
                                    .add = true});
     if (m->shared_gate)
-        experts_back(&s, &(struct expert_set){m->shared_gate, m->shared_up, m->shared_down, b->shared_gate_up,
-                                              b->shared_down, k->shared_gate, k->shared_up, b->dy, NULL, NULL, T,
-                                              b->dx, true});
+        experts_back(&s, &(struct expert_set){m->shared_gate, m->shared_up, m->shared_down,
+                                              b->shared_gate_up, b->shared_down, k->shared_gate,
+                                              k->shared_up, b->dy, NULL, NULL, T, b->dx, true});
     arena_reset(o->scratch, mark);
 }

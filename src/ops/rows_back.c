@@ -1,6 +1,5 @@
-/* Gradients that sum over rows: blocks of rows each have their sum, and the blocks are summed in order,
- * whatever thread made them.
- * SPDX-License-Identifier: MIT */
+/* Gradients that sum over rows: blocks of rows each have their sum, and the blocks are summed in
+ * order, whatever thread made them. SPDX-License-Identifier: MIT */
 #include "ops/ops_int.h"
 
 enum { BLOCK = 64 /* rows */, COLUMNS = 256 };
@@ -68,7 +67,16 @@ void ops_sum_back(ops *o, float *sum, const float *y, size_t ldy, size_t T, size
 void ops_norm_back(ops *o, float *dx, size_t lddx, float *dgain, const float *x, size_t ldx,
                    const float *gain, float eps, const float *dy, size_t lddy, size_t T, size_t n)
 {
-    struct rows s = {.T = T, .n = n, .dx = dx, .lddx = lddx, .sum = dgain, .x = x, .ldx = ldx,
-                     .gain = gain, .eps = eps, .y = dy, .ldy = lddy};
+    struct rows s = {.T = T,
+                     .n = n,
+                     .dx = dx,
+                     .lddx = lddx,
+                     .sum = dgain,
+                     .x = x,
+                     .ldx = ldx,
+                     .gain = gain,
+                     .eps = eps,
+                     .y = dy,
+                     .ldy = lddy};
     run(o, &s, norm_blocks);
 }
