@@ -84,7 +84,7 @@ static ponder_status store_number(const key *k, void *at, const json_t *v, const
 static ponder_status store(const key *k, void *out, const json_t *v, const char *where,
                            ponder_error *err)
 {
-    void *at = (char *)out + k->at;
+    void *at = out ? (char *)out + k->at : NULL; /* notes go nowhere */
     switch (k->kind) {
     case KEY_NOTE: return json_is_string(v) ? PONDER_OK : wrong(k, where, "text", err);
     case KEY_TEXT:
