@@ -95,7 +95,7 @@ $(B)/bench/%: $(B)/bench/%.o $(B)/libponder-internal.a
 # newer than these objects would count as made.
 .PRECIOUS: $(B)/%.o
 
-.PHONY: test test-build check san fuzz bench run deps help clean install uninstall format
+.PHONY: test test-build check san fuzz bench run zero deps help clean install uninstall format
 test-build: ponder $(UNIT) $(FUZZ_REPLAY) all
 test: deps ## install what is missing, build, and run every test
 	$(Q)$(MAKE) --no-print-directory -j2 test-build check
@@ -131,6 +131,9 @@ deps: ## install missing Debian packages
 run: deps ## build everything and answer a question (MODEL=path PROMPT=text)
 	$(Q)$(MAKE) --no-print-directory -j2 all
 	$(Q)tools/run-demo "$(MODEL)" "$(PROMPT)"
+
+zero: all ## a model learns to reason from rewards alone: half an hour on two cores, under build/zero
+	$(Q)./ponder train recipes/zero.json --out build/zero
 
 bench: all $(BENCH_BIN) ## measure speed against this machine's limits
 	$(Q)tools/bench $(B)
