@@ -17,7 +17,7 @@ static void refused(const char *what, long result) { if (result >= 0) { held = 0
 static int verdict(void) { if (held) puts("held"); return 0; }
 int main(void)
 {
-    static const char *const READ[] = {"/etc/passwd", "/etc/hostname", "/root", "/home", "/var/lib", "/tmp", "/work",
+    static const char *const READ[] = {"/etc/passwd", "/etc/hostname", "/root", "/home", "/var/lib", "/tmp", "/srv",
                                        "/sys/kernel", "/dev/tty", "/dev/mem", "/dev/kmsg", "/dev/shm", "/run", "/",
                                        "..", "../../etc/passwd"};
     static const char *const WRITE[] = {"/usr/x", "/tmp/x", "/x", "../x", "/dev/x", "/lib/x", "/etc/x", "/var/tmp/x"};
