@@ -17,6 +17,13 @@
 /* Processor time of this program: bounds on it hold on a busy machine too. */
 static inline double check_cpu_seconds(void) { return (double)clock() / CLOCKS_PER_SEC; }
 
+/* How much slower a program may be for being built with a sanitizer. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { CHECK_SLOWER = 5 };
+#else
+enum { CHECK_SLOWER = 1 };
+#endif
+
 /* Fails with the library's own message. */
 #define check_ok(call)                                                         \
     do {                                                                       \

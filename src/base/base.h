@@ -69,6 +69,9 @@ bool str_ends(str s, str suffix);
 /* Offset of the first `needle` at or after `from`, or SIZE_MAX. */
 size_t str_find(str s, str needle, size_t from);
 
+/* Of all bytes; for tables in memory, the same in every run. */
+uint32_t str_hash(str s);
+
 /* Growable bytes. A failed growth sets `failed` and later appends do nothing, so that a run of
  * appends is checked once. p is kept NUL-terminated (the NUL is not counted in n). */
 typedef struct buf {

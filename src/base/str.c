@@ -88,3 +88,19 @@ void buf_free(buf *b)
     free(b->p);
     *b = (buf){0};
 }
+
+uint32_t str_hash(str s)
+{
+    const char *p = s.p;
+    size_t n = s.n;
+    uint64_t h = n * 0x9E3779B97F4A7C15u, w;
+    for (; n >= 8; p += 8, n -= 8) {
+        memcpy(&w, p, 8);
+        h = (h ^ w) * 0xD6E8FEB86659FD93u;
+        h ^= h >> 32;
+    }
+    w = 0;
+    if (n) memcpy(&w, p, n);
+    h = (h ^ w) * 0xD6E8FEB86659FD93u;
+    return (uint32_t)(h ^ h >> 32);
+}

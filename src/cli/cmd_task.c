@@ -50,22 +50,6 @@ static void list_table(void)
     }
 }
 
-/* "3" or "1-4". */
-static bool parse_levels(const char *text, int *low, int *high)
-{
-    char *end;
-    long a = strtol(text, &end, 10), b = a;
-    if (end == text) return false;
-    if (*end == '-') {
-        const char *second = end + 1;
-        b = strtol(second, &end, 10);
-        if (end == second) return false;
-    }
-    if (*end || a < 1 || b < a || b > INT32_MAX) return false;
-    *low = (int)a, *high = (int)b;
-    return true;
-}
-
 static void put_row(buf *out, const task_problem *p, const task_family *f, const task_options *o,
                     uint64_t index)
 {
@@ -173,7 +157,8 @@ int cmd_task(int argc, char **argv)
         return CLI_USAGE;
     }
     int low, high;
-    if (!parse_levels(levels, &low, &high)) return wrong("level", levels, "L or L-M, from 1 up");
+    if (!task_read_levels(&low, &high, str_of(levels)) || low < 1 || high < low)
+        return wrong("level", levels, "L or L-M, from 1 up");
     if (high > task_levels(f)) low = high; /* refused before any line is out */
     if (!strcmp(split, "test")) o.split = TASK_TEST;
     else if (strcmp(split, "train")) return wrong("split", split, "train or test");

@@ -15,20 +15,6 @@ static const char *const END_NAMES[] = {
     "<|endoftext|>",         "<|end_of_text|>",
 };
 
-static uint32_t hash_bytes(const char *p, size_t n)
-{
-    uint64_t h = n * 0x9E3779B97F4A7C15u, w;
-    for (; n >= 8; p += 8, n -= 8) {
-        memcpy(&w, p, 8);
-        h = (h ^ w) * 0xD6E8FEB86659FD93u;
-        h ^= h >> 32;
-    }
-    w = 0;
-    if (n) memcpy(&w, p, n);
-    h = (h ^ w) * 0xD6E8FEB86659FD93u;
-    return (uint32_t)(h ^ h >> 32);
-}
-
 /* A power of two of at least 2n slots. */
 static size_t table_size(size_t n)
 {
@@ -111,7 +97,7 @@ bool vocab_unspell(char *out, size_t *n, str s)
 
 int32_t vocab_find(const tokenizer *t, const char *p, size_t n)
 {
-    uint32_t hash = hash_bytes(p, n);
+    uint32_t hash = str_hash((str){p, n});
     for (size_t i = hash & t->slot_mask; t->slot[i].id >= 0; i = (i + 1) & t->slot_mask) {
         if (t->slot[i].hash != hash) continue;
         const token *k = &t->token[t->slot[i].id];
@@ -158,7 +144,7 @@ ponder_status vocab_add(tokenizer *t, int64_t id, str spelling, ponder_error *er
         return PONDER_OK;
     }
     str bytes = keep(t, id, n);
-    uint32_t hash = hash_bytes(bytes.p, n);
+    uint32_t hash = str_hash((str){bytes.p, n});
     size_t i = hash & t->slot_mask;
     for (int probes = 0; t->slot[i].id >= 0; i = (i + 1) & t->slot_mask) {
         if (t->slot[i].hash == hash && str_eq(tokenizer_bytes(t, t->slot[i].id), bytes))

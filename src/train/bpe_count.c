@@ -24,20 +24,6 @@ bool bpe_grow(void **p, size_t n, size_t *cap, size_t size)
     return true;
 }
 
-uint32_t bpe_hash(const char *p, size_t n)
-{
-    uint64_t h = n * 0x9E3779B97F4A7C15u, w;
-    for (; n >= 8; p += 8, n -= 8) {
-        memcpy(&w, p, 8);
-        h = (h ^ w) * 0xD6E8FEB86659FD93u;
-        h ^= h >> 32;
-    }
-    w = 0;
-    if (n) memcpy(&w, p, n);
-    h = (h ^ w) * 0xD6E8FEB86659FD93u;
-    return (uint32_t)(h ^ h >> 32);
-}
-
 ponder_status bpe_trainer_open(bpe_trainer **out, const bpe_options *o, ponder_error *err)
 {
     *out = NULL;
@@ -97,7 +83,7 @@ static bool rehash(bpe_trainer *t)
 
 static void count(bpe_trainer *t, str piece)
 {
-    uint32_t hash = bpe_hash(piece.p, piece.n);
+    uint32_t hash = str_hash(piece);
     size_t i = hash & t->word_mask;
     for (; t->word_slot[i]; i = (i + 1) & t->word_mask) {
         bpe_word *w = &t->word[t->word_slot[i] - 1];

@@ -45,7 +45,6 @@ struct bpe_trainer {
 
 /* Makes room for one more element of `size` bytes; false: out of memory. */
 bool bpe_grow(void **p, size_t n, size_t *cap, size_t size);
-uint32_t bpe_hash(const char *p, size_t n);
 /* The id of the token with these bytes, made if there is none; -1: out of memory. */
 int32_t bpe_token_of(bpe_trainer *t, int32_t left, int32_t right);
 

@@ -167,13 +167,9 @@ static ponder_status open_task(train_source **out, const json_t *item, const cha
     if (!k.family)
         return err_set(err, PONDER_EFORMAT, "%s: no task \"%.*s\"; `ponder task list` shows them",
                        name, STR_ARG(family));
-    char text[32];
-    int used = 0;
-    snprintf(text, sizeof text, "%.*s", STR_ARG(levels));
-    int got = sscanf(text, "%d%n-%d%n", &k.low, &used, &k.high, &used);
-    if (got == 1) k.high = k.low;
-    if (got < 1 || text[used])
-        return err_set(err, PONDER_EFORMAT, "%s: levels \"%s\": want L or L-M", name, text);
+    if (!task_read_levels(&k.low, &k.high, levels))
+        return err_set(err, PONDER_EFORMAT, "%s: levels \"%.*s\": want L or L-M", name,
+                       STR_ARG(levels));
     TRY(read_styles(&k, json_object_get(item, "styles"), name, err));
     ponder_status st = data_task_open(out, &k, o, seed, err);
     return st == PONDER_OK ? st : err_context(err, st, "%s", name);

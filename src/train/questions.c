@@ -70,16 +70,12 @@ static ponder_status read_rows(part *p, const char *path, ponder_error *err)
 
 static ponder_status read_levels(part *p, str levels, const char *name, ponder_error *err)
 {
-    char text[32];
-    int most = task_levels(p->mix.family), used = 0;
-    snprintf(text, sizeof text, "%.*s", STR_ARG(levels));
-    int got = sscanf(text, "%d%n-%d%n", &p->mix.low, &used, &p->mix.high, &used);
-    if (got == 1) p->mix.high = p->mix.low;
-    if (got >= 1 && !text[used] && p->mix.low >= 1 && p->mix.high >= p->mix.low &&
-        p->mix.high <= most)
+    int most = task_levels(p->mix.family);
+    if (task_read_levels(&p->mix.low, &p->mix.high, levels) && p->mix.low >= 1 &&
+        p->mix.high >= p->mix.low && p->mix.high <= most)
         return PONDER_OK;
-    return err_set(err, PONDER_EFORMAT, "%s: levels \"%s\" of %s: want L or L-M within 1-%d", name,
-                   text, p->name, most);
+    return err_set(err, PONDER_EFORMAT, "%s: levels \"%.*s\" of %s: want L or L-M within 1-%d",
+                   name, STR_ARG(levels), p->name, most);
 }
 
 static ponder_status read_part(part *p, const json_t *item, const char *name, const char *dir,

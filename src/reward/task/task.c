@@ -41,6 +41,17 @@ const char *task_kind(const task_family *f) { return f->kind; }
 const char *task_about(const task_family *f) { return f->about; }
 int task_levels(const task_family *f) { return f->levels; }
 
+bool task_read_levels(int *low, int *high, str text)
+{
+    char z[32];
+    int used = 0;
+    if (text.n >= sizeof z) return false;
+    snprintf(z, sizeof z, "%.*s", STR_ARG(text));
+    int got = sscanf(z, "%d%n-%d%n", low, &used, high, &used);
+    if (got == 1) *high = *low;
+    return got >= 1 && !z[used];
+}
+
 bool task_has_style(const task_family *f, enum task_style style)
 {
     return style == TASK_NO_TRACE || (f->styles >> style & 1);

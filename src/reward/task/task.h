@@ -53,6 +53,8 @@ const char *task_name(const task_family *f);
 const char *task_kind(const task_family *f); /* of reward_kinds */
 const char *task_about(const task_family *f);
 int task_levels(const task_family *f);
+/* "3" or "1-4"; false when it is neither. Whether there are such levels is not looked at. */
+bool task_read_levels(int *low, int *high, str text);
 bool task_has_style(const task_family *f, enum task_style style);
 
 /* EARG for a level or style the family does not have, ELIMIT when a level has no problem in the
