@@ -205,9 +205,25 @@ static bool try_last(task_tale *t, const int32_t *v, int32_t goal)
     return true;
 }
 
-/* A random way to the end that misses the target, with all its last joins; false: it would not. Two
- * numbers have one way, which is told up to the right join. */
-static bool wrong_way(task_tale *t, const countdown *c, int32_t goal)
+/* Last pairs that were tried already: a search does not repeat itself. */
+enum { WAYS = 9 };
+typedef struct ways {
+    int32_t high[WAYS], low[WAYS];
+    size_t n;
+} ways;
+
+static bool is_new(ways *w, int32_t a, int32_t b)
+{
+    int32_t high = a > b ? a : b, low = a > b ? b : a;
+    for (size_t i = 0; i < w->n; i++)
+        if (w->high[i] == high && w->low[i] == low) return false;
+    if (w->n < WAYS) w->high[w->n] = high, w->low[w->n++] = low;
+    return true;
+}
+
+/* A random way to the end that misses the target, with all its last joins; false: it would not, or
+ * was told before. Two numbers have one way, which is told up to the right join. */
+static bool wrong_way(task_tale *t, const countdown *c, int32_t goal, ways *told)
 {
     int32_t v[NUMBERS];
     size_t start = t->out->n;
@@ -221,7 +237,7 @@ static bool wrong_way(task_tale *t, const countdown *c, int32_t goal)
             int swap = i;
             i = j, j = swap;
         }
-        char op = "+-*+"[task_below(t->d, 4)];
+        char op = "+-*/"[task_below(t->d, 4)];
         int32_t r = join(v[i], op, v[j], 10000);
         if (!r) op = '+', r = v[i] + v[j];
         put_join(t->out, v[i], op, v[j], r);
@@ -229,9 +245,39 @@ static bool wrong_way(task_tale *t, const countdown *c, int32_t goal)
         v[i] = r, v[j] = v[left - 1];
     }
     bool misses = try_last(t, v, goal);
-    if (t->out->n > start && (misses || c->n == 2)) return task_no(t), true;
-    t->out->n = start; /* a lucky guess: not told */
+    if (t->out->n > start && (misses || c->n == 2) && is_new(told, v[0], v[1]))
+        return task_no(t), true;
+    t->out->n = start; /* a lucky guess, or an old one: not told */
     return false;
+}
+
+/* The right way in the words of the wrong ones: nothing before its last join tells them apart. */
+static void right_way(task_tale *t, const countdown *c)
+{
+    int last = c->n - 2;
+    struct step s = c->step[last];
+    int32_t a = c->value[s.a], b = c->value[s.b];
+    for (int i = 0; i < last; i++) put_step(c, i, t->out), task_text(t->out, ", ");
+    for (const char *op = "+-*/"; *op && *op != s.op; op++) {
+        int32_t r = *op == '-' ? a - b : join(a, *op, b, INT32_MAX);
+        if ((*op == '/' && !r) || r == target(c)) continue;
+        put_join(t->out, a, *op, b, r);
+        buf_add_char(t->out, ' ');
+    }
+    put_step(c, last, t->out), buf_add_char(t->out, '\n');
+}
+
+/* How long a search lasts has no memory: after any number of misses the next way is as likely to
+ * miss, so that who learns from it learns to go on, not to be right at the second try. */
+static void search(task_tale *t, const countdown *c)
+{
+    ways told = {0};
+    size_t most = c->n <= 4 ? WAYS : 4; /* those of five or six numbers are long */
+    for (size_t tries = 0; tries < 4 * most && told.n < most; tries++) {
+        (void)wrong_way(t, c, target(c), &told);
+        if (told.n && (c->n == 2 || task_below(t->d, 4) == 0)) break;
+    }
+    right_way(t, c);
 }
 
 static void trace(const void *state, task_tale *t)
@@ -240,8 +286,7 @@ static void trace(const void *state, task_tale *t)
     int steps = c->n - 1;
     switch (t->o->style) {
     case TASK_BACKTRACKING:
-        for (int tries = 0, told_ways = 0; tries < 8 && told_ways < c->n / 2; tries++)
-            told_ways += wrong_way(t, c, target(c));
+        search(t, c);
         break;
     case TASK_SUBGOALS:
         for (int i = 0; i < steps; i++) {
@@ -271,7 +316,7 @@ static void trace(const void *state, task_tale *t)
             task_put(t->out, target(c)), buf_add_char(t->out, '\n');
         }
     }
-    if (t->o->style != TASK_SUBGOALS && t->o->style != TASK_BACKWARD)
+    if (t->o->style == TASK_DIRECT || t->o->style == TASK_VERIFICATION)
         for (int i = 0; i < steps; i++) put_step(c, i, t->out), buf_add_char(t->out, '\n');
     put_value(c, 2 * c->n - 2, t->answer);
     if (t->o->style == TASK_VERIFICATION) {
