@@ -123,7 +123,7 @@ static ponder_status check_keys(const json_t *item, bool task, const char *name,
 {
     static const char *const of_file[] = {"file", "weight", NULL};
     static const char *const of_task[] = {"task",   "weight", "levels", "zh",
-                                          "flawed", "styles", NULL};
+                                          "mixed",  "flawed", "styles", NULL};
     const char *key;
     json_t *value;
     json_object_foreach ((json_t *)(uintptr_t)item, key, value) {
@@ -132,7 +132,7 @@ static ponder_status check_keys(const json_t *item, bool task, const char *name,
         if (!known)
             return err_set(err, PONDER_EFORMAT, "%s: no key \"%s\": a %s has %s", name, key,
                            task ? "task" : "file",
-                           task ? "task, weight, levels, zh, flawed, styles" : "file, weight");
+                           task ? "task, weight, levels, zh, mixed, flawed, styles" : "file, weight");
     }
     return PONDER_OK;
 }
@@ -162,6 +162,7 @@ static ponder_status open_task(train_source **out, const json_t *item, const cha
     TRY(json_field_str(item, name, "task", &family, err));
     TRY(json_field_str(item, name, "levels", &levels, err));
     TRY(json_field_f64(item, name, "zh", &k.chinese, err));
+    TRY(json_field_f64(item, name, "mixed", &k.mixed, err));
     TRY(json_field_f64(item, name, "flawed", &k.flawed, err));
     k.family = task_find(family);
     if (!k.family)

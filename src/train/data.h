@@ -72,6 +72,7 @@ typedef struct data_task {
     const task_family *family;
     int low, high;    /* levels, drawn evenly */
     double chinese;   /* share told in Chinese */
+    double mixed;     /* share whose trace is in the other language than the question */
     double flawed;    /* share of traces that go wrong */
     unsigned styles;  /* bits of enum task_style, drawn evenly */
 } data_task;
@@ -80,7 +81,8 @@ ponder_status data_task_open(train_source **out, const data_task *task, const ex
 
 /* A mixture from a JSON list of
  *   {"file": PATH, "weight": 1}
- *   {"task": NAME, "levels": "1-3", "weight": 1, "zh": 0, "flawed": 0, "styles": ["direct", ...]}
+ *   {"task": NAME, "levels": "1-3", "weight": 1, "zh": 0, "mixed": 0, "flawed": 0,
+ *    "styles": ["direct", ...]}
  * Weights are shares of examples. `name` is for messages; paths are relative to `dir`. */
 ponder_status data_open(train_source **out, const json_t *list, const char *name, const char *dir,
                         const example_options *o, uint64_t seed, ponder_error *err);

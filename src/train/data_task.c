@@ -9,12 +9,12 @@ typedef struct task_source {
     example_options o;
     data_task task;
     uint64_t seed;
-    task_problem problem;
+    task_problem problem, told; /* told: the same in the other language, where the two are mixed */
     buf response;
 } task_source;
 
 /* What is drawn for one example. */
-enum { DRAW_LEVEL, DRAW_LANG, DRAW_FLAW, DRAW_STYLE };
+enum { DRAW_LEVEL, DRAW_LANG, DRAW_FLAW, DRAW_STYLE, DRAW_MIXED };
 
 static enum task_style style_at(unsigned styles, uint64_t k)
 {
@@ -35,11 +35,17 @@ static ponder_status make(task_source *t, uint64_t i, ponder_error *err)
     o.style = style_at(k->styles, rng_below(styles, t->seed, i, DRAW_STYLE, RNG_DATA));
     o.flawed = o.style != TASK_NO_TRACE && rng_uniform(t->seed, i, DRAW_FLAW, RNG_DATA) < k->flawed;
     TRY(task_generate(&t->problem, k->family, &o, i, err));
+    const task_problem *told = &t->problem;
+    if (rng_uniform(t->seed, i, DRAW_MIXED, RNG_DATA) < k->mixed) {
+        o.lang = o.lang == TASK_ZH ? TASK_EN : TASK_ZH;
+        TRY(task_generate(&t->told, k->family, &o, i, err));
+        told = &t->told;
+    }
     buf *r = &t->response;
     buf_clear(r);
-    if (t->problem.trace.n)
-        buf_printf(r, "<think>\n%s\n</think>\n\n<answer>%s</answer>", t->problem.trace.p,
-                   t->problem.trace_answer.p);
+    if (told->trace.n)
+        buf_printf(r, "<think>\n%s\n</think>\n\n<answer>%s</answer>", told->trace.p,
+                   told->trace_answer.p);
     else buf_printf(r, "<answer>%s</answer>", t->problem.answer.p);
     if (t->o.template == CHAT_NONE) buf_add_char(&t->problem.prompt, '\n');
     if (r->failed || t->problem.prompt.failed)
@@ -69,9 +75,12 @@ static void close_tasks(train_source *s)
 {
     task_source *t = (task_source *)s;
     task_problem_free(&t->problem);
+    task_problem_free(&t->told);
     buf_free(&t->response);
     free(t);
 }
+
+static bool is_share(double x) { return x >= 0 && x <= 1; }
 
 static ponder_status check(const data_task *k, ponder_error *err)
 {
@@ -79,7 +88,7 @@ static ponder_status check(const data_task *k, ponder_error *err)
     if (k->low < 1 || k->high < k->low || k->high > task_levels(k->family))
         return err_set(err, PONDER_EARG, "task %s: levels %d-%d: it has 1-%d", name, k->low,
                        k->high, task_levels(k->family));
-    if (!(k->chinese >= 0 && k->chinese <= 1) || !(k->flawed >= 0 && k->flawed <= 1))
+    if (!is_share(k->chinese) || !is_share(k->flawed) || !is_share(k->mixed))
         return err_set(err, PONDER_EARG, "task %s: shares must lie from 0 to 1", name);
     if (!k->styles) return err_set(err, PONDER_EARG, "task %s: no style of trace", name);
     for (int s = 0; s < TASK_STYLES; s++)

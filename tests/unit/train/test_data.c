@@ -255,6 +255,29 @@ static void mixtures_keep_their_shares_and_any_place_can_be_drawn(void **state)
     train_source_close(s), train_source_close(again);
 }
 
+static void reasoning_can_be_in_the_other_language(void **state)
+{
+    (void)state;
+    const data_task one = {.family = task_find(STR("gcd")), .low = 1, .high = 1, .mixed = 0.5,
+                           .styles = 1 << TASK_VERIFICATION};
+    ponder_error err;
+    train_source *s;
+    buf text = {0};
+    int mixed = 0;
+    check_ok(data_task_open(&s, &one, &(example_options){0}, 3, &err));
+    for (uint64_t i = 0; i < 200; i++) {
+        buf_clear(&text);
+        check_ok(s->text(s, i, &text, &err));
+        bool zh = str_find(buf_str(&text), STR("检查"), 0) != SIZE_MAX;
+        assert_int_equal(zh, str_find(buf_str(&text), STR("check"), 0) == SIZE_MAX);
+        assert_true(str_find(buf_str(&text), STR("的"), 0) == SIZE_MAX); /* the question stays */
+        mixed += zh;
+    }
+    assert_in_range(mixed, 70, 130);
+    buf_free(&text);
+    train_source_close(s);
+}
+
 static void bad_mixtures_are_named(void **state)
 {
     (void)state;
@@ -328,6 +351,7 @@ int main(void)
         cmocka_unit_test(bad_lines_are_named),
         cmocka_unit_test(shuffling_is_a_permutation),
         cmocka_unit_test(mixtures_keep_their_shares_and_any_place_can_be_drawn),
+        cmocka_unit_test(reasoning_can_be_in_the_other_language),
         cmocka_unit_test(bad_mixtures_are_named),
         cmocka_unit_test(micro_batches_hold_every_sequence_once),
     };
