@@ -2,6 +2,7 @@
 #
 # Variables: MODE=release|debug   SAN=address,undefined|thread   CC=gcc|clang   PREFIX=/usr/local
 #            DESTDIR=             V=1 shows the commands
+#            EMBED=model.gguf     the model that becomes part of the program; EMBED= for none
 
 VERSION := 0.1.0
 SOVERSION := 0
@@ -11,6 +12,11 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 ifeq ($(origin CC),default)
 CC := gcc
+endif
+EMBED ?= models/ponder-r1-small.gguf
+EMBEDDED := $(wildcard $(EMBED))
+ifneq ($(filter command environment,$(firstword $(origin EMBED))),)
+$(if $(EMBED),$(if $(EMBEDDED),,$(error EMBED=$(EMBED): no such file)))
 endif
 comma := ,
 B := build/$(MODE)$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(filter-out gcc,$(CC)),-$(notdir $(CC)))
@@ -70,6 +76,14 @@ $(B)/%.o: %.c
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALLFLAGS) $(ISA) $(UNSAN) $(CPPFLAGS) -c -o $@ $<
 
+# The file's name is kept, so that the program is built again when another one is meant, or none.
+$(B)/embedded.name: FORCE
+	$(Q)mkdir -p $(@D); echo "$(EMBEDDED)" | cmp -s - $@ || echo "$(EMBEDDED)" > $@
+$(B)/src/cli/embedded.o: CPPFLAGS += $(if $(EMBEDDED),-DPONDER_EMBEDDED='"$(EMBEDDED)"')
+$(B)/src/cli/embedded.o: $(B)/embedded.name $(EMBEDDED)
+.PHONY: FORCE
+FORCE:
+
 $(B)/libponder-internal.a: $(OBJ) # for our own program and tests: every name visible
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
@@ -91,12 +105,20 @@ $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/driver.o $(B)/libponder-i
 	$(Q)$(CC) $(ALLFLAGS) -o $@ $^ $(LDLIBS)
 $(B)/bench/%: $(B)/bench/%.o $(B)/libponder-internal.a
 	$(Q)$(CC) $(ALLFLAGS) -o $@ $^ $(LDLIBS)
+# The program around a model with random weights, for tests/cli/test_embedded.
+$(B)/tests/embed/random.gguf: | $(B)/ponder
+	$(Q)mkdir -p $(@D)
+	$(Q)$(B)/ponder init tiny-qwen2 $@ --type q8_0 -t 1
+$(B)/tests/embed/embedded.o: src/cli/embedded.c $(B)/tests/embed/random.gguf
+	$(Q)$(CC) $(ALLFLAGS) $(CPPFLAGS) -DPONDER_EMBEDDED='"$(B)/tests/embed/random.gguf"' -c -o $@ $<
+$(B)/tests/embed/ponder: $(B)/tests/embed/embedded.o $(filter-out %/embedded.o,$(CLI_OBJ)) $(B)/libponder-internal.a
+	$(Q)$(CC) $(ALLFLAGS) -o $@ $^ $(LDLIBS) $(CLI_LDLIBS)
 # Keeps the objects of test programs. Not .SECONDARY for everything: then a program of another MODE that is
 # newer than these objects would count as made.
 .PRECIOUS: $(B)/%.o
 
-.PHONY: test test-build check san fuzz bench run zero deps help clean install uninstall format
-test-build: ponder $(UNIT) $(FUZZ_REPLAY) all
+.PHONY: test test-build check san fuzz bench run demo-smollm2 zero deps help clean install uninstall format
+test-build: ponder $(B)/tests/embed/ponder $(UNIT) $(FUZZ_REPLAY) all
 test: deps ## install what is missing, build, and run every test
 	$(Q)$(MAKE) --no-print-directory -j2 test-build check
 	$(Q)tools/run-tests $(B)
@@ -130,7 +152,11 @@ deps: ## install missing Debian packages
 
 run: deps ## build everything and answer a question (MODEL=path PROMPT=text)
 	$(Q)$(MAKE) --no-print-directory -j2 all
-	$(Q)tools/run-demo "$(MODEL)" "$(PROMPT)"
+	$(Q)tools/run-demo "$(or $(MODEL),$(if $(EMBEDDED),embedded,smollm2))" "$(PROMPT)"
+
+demo-smollm2: deps ## the same with SmolLM2-135M, fetched once
+	$(Q)$(MAKE) --no-print-directory -j2 all
+	$(Q)tools/run-demo smollm2 "$(PROMPT)"
 
 zero: all ## a model learns to reason from rewards alone: half an hour on two cores, under build/zero
 	$(Q)./ponder train recipes/zero.json --out build/zero

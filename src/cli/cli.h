@@ -3,7 +3,7 @@
 #ifndef CLI_H
 #define CLI_H
 
-#include "base/base.h"
+#include "fmt/fmt.h"
 
 enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_USAGE = 2, CLI_INTERRUPTED = 130 };
 
@@ -52,6 +52,13 @@ int cli_parse(const cli_command *c, int argc, char **argv, const char **args);
 ponder_status cli_store_root(char **out, ponder_error *err);
 /* MODEL of a command line: a path that exists, else a name in the local store. The caller frees. */
 ponder_status cli_find_model(char **path, const char *model, ponder_error *err);
+
+/* The GGUF file that is part of the program; {NULL, 0} where it was built without. */
+mapped cli_embedded_model(void);
+#define CLI_EMBEDDED "the embedded model" /* its name in messages and reports */
+/* MODEL opened: what cli_find_model finds; NULL: the embedded model, or an error that says there is
+ * none. */
+ponder_status cli_open_model(fmt_model **out, const char *model, ponder_error *err);
 
 /* Prints "ponder COMMAND: message" and returns the exit status that suits the error. */
 int cli_fail(const char *command, const ponder_error *err);

@@ -293,8 +293,9 @@ int cmd_bench(int argc, char **argv)
         {0},
     };
     const cli_command command = {
-        "bench MODEL [options]",
-        "Measures prompt and decode speed, and the machine's limits between the runs.",
+        "bench [MODEL] [options]",
+        "Measures prompt and decode speed, and the machine's limits between the runs. Without MODEL:\n"
+        "of the embedded one.",
         "  ponder bench model.gguf -p 512 -n 128 -r 5 -t 2\n"
         "  ponder bench model.gguf -p 0 -n 64 -b 16 --json",
         options, 1};

@@ -142,7 +142,8 @@ static ponder_status run(const eval_options *o, const char *name, ponder_error *
     if (st == PONDER_OK)
         st = o->endpoint ? open_endpoint(&s, o, &setup, err) : open_engine(&s, o, &setup, name, err);
     if (st == PONDER_OK) {
-        settings = eval_settings(o, &setup, o->endpoint ? o->endpoint_model : name, s.model.kv_name,
+        const char *shown = o->endpoint ? o->endpoint_model : name ? name : CLI_EMBEDDED;
+        settings = eval_settings(o, &setup, shown, s.model.kv_name,
                                  s.model.m ? model_weight_bytes(s.model.m) : 0);
         if (o->out) buf_add_str(&dir, str_of(o->out));
         else if (settings) default_dir(&dir, o, settings);
@@ -268,12 +269,13 @@ int cmd_eval(int argc, char **argv)
         {0},
     };
     const cli_command c = {
-        .usage = "eval MODEL --bench NAME|FILE.jsonl [options]\n"
+        .usage = "eval [MODEL] --bench NAME|FILE.jsonl [options]\n"
                  "       ponder eval --endpoint URL --model NAME --bench NAME|FILE.jsonl [options]\n"
                  "       ponder eval --regrade DIR | --compare DIR DIR | --list",
         .about = "Puts the questions of a benchmark to a model, K times each, judges the answers\n"
                  "and reports how often they are right. The same command goes on with a run\n"
-                 "that was interrupted. docs/eval.md explains the figures and the files.",
+                 "that was interrupted. Without MODEL the embedded one is asked. docs/eval.md explains\n"
+                 "the figures and the files.",
         .examples =
             "  ponder eval model.gguf --bench math500 --data DIR -k 4 --out runs/math500\n"
             "  ponder eval --endpoint http://localhost:8000 --model r1 --bench my.jsonl --json",

@@ -180,10 +180,10 @@ int cmd_logits(int argc, char **argv)
         {0},
     };
     const cli_command c = {
-        .usage = "logits MODEL [options] < ids.jsonl",
+        .usage = "logits [MODEL] [options] < ids.jsonl",
         .about = "Reads lines {\"ids\": [...]} and prints {\"logprobs\": [...]}: at each position "
                  "the natural\n"
-                 "logarithm of the probability of the next given id.",
+                 "logarithm of the probability of the next given id. Without MODEL: by the embedded one.",
         .examples = "  echo '{\"ids\":[1,2,3]}' | ponder logits model.gguf --top 5\n"
                     "  ponder logits model.gguf --decode --kv f32 < ids.jsonl",
         .options = table,

@@ -67,11 +67,12 @@ int cmd_render(int argc, char **argv)
         {0},
     };
     const cli_command command = {
-        .usage = "render MODEL [--template NAME] < rows.jsonl",
+        .usage = "render [MODEL] [--template NAME] < rows.jsonl",
         .about = "Turns JSON lines {\"messages\", \"tools\"?, \"add_generation_prompt\"?,\n"
                  "\"thinking\"?} into {\"text\", \"ids\"}: the prompt as the model's chat template\n"
                  "writes it, and the ids of that whole text. With --safe the ids are those a\n"
-                 "server uses: what messages hold cannot become control tokens.",
+                 "server uses: what messages hold cannot become control tokens. Without MODEL: the\n"
+                 "embedded one.",
         .examples = "  echo '{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}' | ponder "
                     "render model.gguf\n"
                     "  ponder render DeepSeek-R1 --template deepseek_r1_0528 < rows.jsonl",

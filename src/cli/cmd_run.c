@@ -238,7 +238,7 @@ int cmd_run(int argc, char **argv)
         .usage = "run [MODEL] [-p TEXT] [options]",
         .about = "Answers a prompt, or holds a conversation. The answer goes to stdout, the\n"
                  "thinking to stderr. MODEL is a .gguf file, a Hugging Face directory, or a\n"
-                 "name from `ponder list`.",
+                 "name from `ponder list`; without it, the model embedded in the program.",
         .examples =
             "  ponder run model.gguf -p 'How many primes are below 100?'\n"
             "  ponder run model.gguf -p 'What is 17 * 23? Put the answer in a box.' --votes 16\n"

@@ -376,25 +376,17 @@ int cmd_show(int argc, char **argv)
         {0},
     };
     const cli_command command = {
-        "show MODEL [--ctx N] [--json]",
-        "Shows what a model file holds: metadata, tensors, sizes by type.",
+        "show [MODEL] [--ctx N] [--json]",
+        "Shows what a model file holds: metadata, tensors, sizes by type. Without MODEL: the embedded one.",
         "  ponder show model.gguf\n  ponder show DeepSeek-R1/ --json | jq .types",
         options,
         1,
     };
     int status = cli_parse(&command, argc, argv, &path);
     if (status >= 0) return status;
-    if (!path) {
-        fprintf(stderr, "ponder show: which model? see --help\n");
-        return CLI_USAGE;
-    }
     ponder_error err;
     fmt_model *m;
-    char *found;
-    if (cli_find_model(&found, path, &err) != PONDER_OK) return cli_fail("show", &err);
-    ponder_status st = fmt_open(&m, found, &err);
-    free(found);
-    if (st != PONDER_OK) return cli_fail("show", &err);
+    if (cli_open_model(&m, path, &err) != PONDER_OK) return cli_fail("show", &err);
     status = CLI_DONE;
     if (as_json) {
         buf out = {0};

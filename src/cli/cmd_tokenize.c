@@ -74,13 +74,13 @@ static ponder_status row_of(void *context, const json_t *row, const char *name, 
 int cmd_tokenize(int argc, char **argv)
 {
     static const cli_command command = {
-        .usage = "tokenize MODEL < rows.jsonl",
+        .usage = "tokenize [MODEL] < rows.jsonl",
         .about =
             "Turns JSON lines {\"text\", \"plain\"?, \"bos\"?} into {\"ids\"}, and {\"ids\",\n"
             "\"skip_special\"?} into {\"text\", \"hex\"?}: hex are the bytes where they are not "
             "UTF-8.\n"
             "plain leaves added tokens such as <think> unrecognised. MODEL is a .gguf file, a\n"
-            "Hugging Face directory, or a tokenizer.json.",
+            "Hugging Face directory, or a tokenizer.json; without it, the embedded model.",
         .examples = "  echo '{\"text\":\"Hello\"}' | ponder tokenize model.gguf\n"
                     "  echo '{\"ids\":[0,19923]}' | ponder tokenize DeepSeek-R1/tokenizer.json",
         .max_args = 1,

@@ -81,13 +81,30 @@ static ponder_status write_recipe(const json_t *json, const char *out, ponder_er
     return st;
 }
 
+/* The embedded model as a file in OUT: so the run keeps what it began with, and goes on from it
+ * under any later program. */
+static ponder_status start_embedded(char **path, const char *out, ponder_error *err)
+{
+    mapped own = cli_embedded_model();
+    fmt_model *m;
+    TRY(cli_open_model(&m, NULL, err)); /* there is one, and it is whole */
+    fmt_close(m);
+    *path = stage_path(out, "start.gguf", NULL);
+    if (!*path) return err_set(err, PONDER_ENOMEM, "recipe: out of memory");
+    if (file_exists(*path)) return PONDER_OK;
+    ponder_status st = file_make_dirs(out, err);
+    if (st == PONDER_OK) st = stage_write_file(*path, (str){(const char *)own.p, own.n}, err);
+    if (st != PONDER_OK) free(*path);
+    return st;
+}
+
 static ponder_status single(recipe *r, const char *kind, const char *start, const options *o,
                             ponder_error *err)
 {
     char *path;
-    if (!start || !o->data || !o->out)
-        return err_set(err, PONDER_EARG, "%s wants a model, --data FILE.jsonl and --out DIR", kind);
-    TRY(cli_find_model(&path, start, err));
+    if (!o->data || !o->out)
+        return err_set(err, PONDER_EARG, "%s wants --data FILE.jsonl and --out DIR", kind);
+    TRY(start ? cli_find_model(&path, start, err) : start_embedded(&path, o->out, err));
     json_t *json = recipe_json(kind, path, o);
     free(path);
     if (!json) return err_set(err, PONDER_ENOMEM, "recipe: out of memory");
@@ -169,11 +186,11 @@ int cmd_train(int argc, char **argv)
     buf about = {0};
     buf_printf(&about,
                "Runs a recipe's stages, or goes on with a run that was stopped. Instead of a "
-               "recipe, a kind\nof stage with a model and data:");
+               "recipe, a kind\nof stage with a model (without: the embedded one) and data:");
     for (const stage_kind *k = stage_kinds; k->name; k++)
         buf_printf(&about, "\n  %-10s %s", k->name, k->about);
     const cli_command c = {
-        .usage = "train RECIPE [options]\n       ponder train KIND MODEL --data FILE --out DIR "
+        .usage = "train RECIPE [options]\n       ponder train KIND [MODEL] --data FILE --out DIR "
                  "[options]",
         .about = about.p ? about.p : "",
         .examples = "  ponder train recipes/tiny.json\n"

@@ -1,4 +1,4 @@
-/* Which model a command line means: a path, or a name in the local store.
+/* Which model a command line means: a path, a name in the local store, or the embedded one.
  * SPDX-License-Identifier: MIT */
 #include "cli/cli.h"
 #include "fmt/hub.h"
@@ -41,4 +41,20 @@ ponder_status cli_find_model(char **path, const char *model, ponder_error *err)
                    "%s: no such file or model; `ponder list` shows the local ones, "
                    "`ponder pull OWNER/REPO` fetches one",
                    model);
+}
+
+ponder_status cli_open_model(fmt_model **out, const char *model, ponder_error *err)
+{
+    char *path;
+    mapped own = cli_embedded_model();
+    *out = NULL;
+    if (!model && !own.n)
+        return err_set(err, PONDER_EARG,
+                       "no model is embedded in this program: name one: a .gguf file, a Hugging Face "
+                       "directory, or what `ponder list` shows");
+    if (!model) return fmt_open_bytes(out, FMT_GGUF, own.p, own.n, CLI_EMBEDDED, err);
+    TRY(cli_find_model(&path, model, err));
+    ponder_status st = fmt_open(out, path, err);
+    free(path);
+    return st;
 }

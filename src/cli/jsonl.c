@@ -62,13 +62,17 @@ int cli_each_row(const char *command, cli_row_fn *fn, void *context)
 ponder_status cli_open_tokenizer(tokenizer **out, const char *model, ponder_error *err)
 {
     char *path;
+    fmt_model *embedded;
+    ponder_status st;
     *out = NULL;
-    if (!model)
-        return err_set(err, PONDER_EARG,
-                       "name a model: a .gguf file, a directory, a tokenizer.json, or "
-                       "a name that `ponder list` shows");
+    if (!model) {
+        TRY(cli_open_model(&embedded, NULL, err));
+        st = tokenizer_from_model(out, embedded, err);
+        fmt_close(embedded);
+        return st;
+    }
     TRY(cli_find_model(&path, model, err));
-    ponder_status st = tokenizer_open(out, path, err);
+    st = tokenizer_open(out, path, err);
     free(path);
     return st;
 }

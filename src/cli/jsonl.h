@@ -15,7 +15,7 @@ typedef ponder_status cli_row_fn(void *context, const json_t *row, const char *n
  * answers before it are out; returns the exit status. */
 int cli_each_row(const char *command, cli_row_fn *fn, void *context);
 
-/* The tokenizer of MODEL (NULL: not given): what cli_find_model finds, or a tokenizer.json. */
+/* The tokenizer of MODEL: of what cli_open_model opens, or a tokenizer.json. */
 ponder_status cli_open_tokenizer(tokenizer **out, const char *model, ponder_error *err);
 
 /* Writes ids as [1,2,3]; much faster than number by number through a json_writer. */

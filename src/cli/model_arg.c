@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: MIT */
 #include "cli/model_arg.h"
 
-#include <stdlib.h>
 #include <strings.h>
 #include <unistd.h>
 
@@ -25,45 +24,36 @@ static enum kern_kv kv_of(const fmt_model *file)
     return KERN_KV_F32;
 }
 
-static ponder_status open_file(model_arg *a, const char *path, const model_options *mo,
-                               const model_arg_options *o, ponder_error *err)
+static ponder_status open_parts(model_arg *a, const fmt_model *file, const model_options *mo,
+                                const model_arg_options *o, ponder_error *err)
 {
-    fmt_model *file;
-    TRY(fmt_open(&file, path, err));
     ponder_status st = o->ids_only ? PONDER_OK : tokenizer_from_model(&a->t, file, err);
     a->kv = kv_of(file);
     if (st == PONDER_OK && o->kv) st = kv_by_name(&a->kv, o->kv, err);
     a->kv_name = KV_NAMES[a->kv];
-    if (st == PONDER_OK) st = model_open(&a->m, file, mo, err);
-    fmt_close(file);
-    return st;
+    return st == PONDER_OK ? model_open(&a->m, file, mo, err) : st;
 }
 
 ponder_status model_arg_open(model_arg *out, const char *arg, const model_arg_options *o,
                              ponder_error *err)
 {
     uint64_t start = clock_ns();
-    char *path;
+    fmt_model *file;
     model_options mo = {0};
     progress bar = {.out = !o->quiet && isatty(STDERR_FILENO) ? stderr : NULL};
     *out = (model_arg){0};
-    if (!arg)
-        return err_set(
-            err, PONDER_EARG,
-            "no model is built in: give a .gguf file, a Hugging Face directory, or a name from "
-            "`ponder list`");
     if (!cpu_mask_by_name(&mo.cpu_mask, o->cpu))
         return err_set(err, PONDER_EARG,
                        "--cpu \"%s\": use ref, avx2, avx512, avx512_vnni or native", o->cpu);
     mo.mla_expanded_prefill = o->mla && !strcmp(o->mla, "expanded");
     if (o->mla && !mo.mla_expanded_prefill && strcmp(o->mla, "absorbed"))
         return err_set(err, PONDER_EARG, "--mla-prefill \"%s\": use absorbed or expanded", o->mla);
-    TRY(cli_find_model(&path, arg, err));
+    TRY(cli_open_model(&file, arg, err));
     ponder_status st = pool_open(&out->pool, o->threads ? o->threads : cpu_cores(), err);
     mo.pool = out->pool;
     mo.progress = &bar;
-    if (st == PONDER_OK) st = open_file(out, path, &mo, o, err);
-    free(path);
+    if (st == PONDER_OK) st = open_parts(out, file, &mo, o, err);
+    fmt_close(file);
     out->load_ms = (double)(clock_ns() - start) * 1e-6;
     return st;
 }

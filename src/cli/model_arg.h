@@ -35,8 +35,7 @@ typedef struct model_arg {
     double load_ms;
 } model_arg;
 
-/* arg: a path or a name of the local store; NULL is an error that says what to give. Close it in
- * any case. */
+/* arg as cli_open_model takes it. Close it in any case. */
 ponder_status model_arg_open(model_arg *out, const char *arg, const model_arg_options *o,
                              ponder_error *err);
 void model_arg_close(model_arg *a);

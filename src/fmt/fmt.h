@@ -28,6 +28,7 @@ typedef struct fmt_tensor {
     size_t bytes;
     const char *path; /* the file it stands in, and where, for reading without the mapping */
     uint64_t offset;
+    bool in_memory; /* no such file: opened from bytes, all in `data` */
 } fmt_tensor;
 
 enum fmt_kind { FMT_GGUF, FMT_HF };
@@ -37,6 +38,10 @@ typedef struct fmt_model fmt_model;
 /* Opens a .gguf file (the first shard of a split one opens all), a Hugging Face directory, or a
  * lone .safetensors file (FMT_HF without a config). */
 ponder_status fmt_open(fmt_model **out, const char *path, ponder_error *err);
+/* A model over bytes in memory, which must outlive it: one GGUF file, or (FMT_HF) one safetensors
+ * file. `name` is its path in messages. */
+ponder_status fmt_open_bytes(fmt_model **out, enum fmt_kind kind, const void *bytes, size_t n,
+                             const char *name, ponder_error *err);
 void fmt_close(fmt_model *m);
 enum fmt_kind fmt_kind_of(const fmt_model *m);
 const char *fmt_path(const fmt_model *m);

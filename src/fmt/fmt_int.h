@@ -49,11 +49,6 @@ struct fmt_model {
     json_t *config;
 };
 
-/* A model over bytes in memory, which must outlive it: one GGUF file, or (FMT_HF) one safetensors
- * file. */
-ponder_status fmt_open_bytes(fmt_model **out, enum fmt_kind kind, const void *bytes, size_t n,
-                             const char *name, ponder_error *err);
-
 /* Sets dims past n_dims to 1, type_name, and `bytes` from the dims and the type's blocks. EFORMAT
  * when the size overflows or a row does not divide into blocks. `path` is for messages here and
  * below. */

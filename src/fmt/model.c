@@ -35,6 +35,7 @@ ponder_status fmt_tensor_place(fmt_tensor *t, const fmt_file *f, uint64_t at, po
                        f->path, STR_ARG(t->name), t->bytes, (unsigned long long)at, f->map.n);
     t->path = f->path;
     t->offset = at;
+    t->in_memory = f->borrowed;
     t->data = f->map.p + at;
     return PONDER_OK;
 }

@@ -263,10 +263,11 @@ static ponder_status open_files(loader *l, ponder_error *err)
     l->files = calloc(n + 1, sizeof *l->files);
     if (!l->files) return err_set(err, PONDER_ENOMEM, "no memory");
     for (size_t i = 0; i < n; i++) {
-        const char *path = fmt_tensor_at(l->file, i)->path;
+        const fmt_tensor *t = fmt_tensor_at(l->file, i);
+        const char *path = t->path;
         size_t j = l->n_files; /* neighbours stand in the same file */
         while (j > 0 && strcmp(l->files[j - 1].path, path)) j--;
-        if (j) continue;
+        if (j || t->in_memory) continue;
         int fd = open(path, O_RDONLY | O_CLOEXEC);
         if (fd < 0) return err_set(err, PONDER_EIO, "%s: %s", path, strerror(errno));
         l->files[l->n_files].path = path;
@@ -279,6 +280,10 @@ static ponder_status read_at(const loader *l, const fmt_tensor *t, void *out, si
                              ponder_error *err)
 {
     size_t f = 0;
+    if (t->in_memory) {
+        memcpy(out, t->data + at, n);
+        return PONDER_OK;
+    }
     while (strcmp(l->files[f].path, t->path)) f++;
     uint8_t *p = out;
     for (uint64_t from = t->offset + at; n > 0;) {
