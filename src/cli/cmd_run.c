@@ -240,6 +240,7 @@ int cmd_run(int argc, char **argv)
                  "thinking to stderr. MODEL is a .gguf file, a Hugging Face directory, or a\n"
                  "name from `ponder list`; without it, the model embedded in the program.",
         .examples =
+            "  ponder run -p 'What is 12 + 30?'\n"
             "  ponder run model.gguf -p 'How many primes are below 100?'\n"
             "  ponder run model.gguf -p 'What is 17 * 23? Put the answer in a box.' --votes 16\n"
             "  ponder run model.gguf -f paper.txt -p 'Summarise this.' --think-budget 2000 --json",

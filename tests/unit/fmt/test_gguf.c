@@ -204,6 +204,34 @@ static void writer_refuses(void **state)
     assert_false(file_exists(path));
 }
 
+/* ---- from memory ----------------------------------------------------------------------------- */
+
+static void bytes_are_as_the_file(void **state)
+{
+    (void)state;
+    ponder_error err;
+    fmt_model *file, *memory;
+    buf b = {0};
+    tiny_gguf(tiny_path("tiny.gguf"));
+    check_ok(file_read(&b, tiny_path("tiny.gguf"), 1 << 20, &err));
+    check_ok(fmt_open(&file, tiny_path("tiny.gguf"), &err));
+    check_ok(fmt_open_bytes(&memory, FMT_GGUF, b.p, b.n, "some bytes", &err));
+    assert_string_equal(fmt_path(memory), "some bytes");
+    assert_int_equal(fmt_file_bytes(memory), b.n);
+    assert_int_equal(fmt_tensor_count(memory), fmt_tensor_count(file));
+    for (size_t i = 0; i < fmt_tensor_count(file); i++) {
+        const fmt_tensor *a = fmt_tensor_at(file, i), *m = fmt_tensor_at(memory, i);
+        assert_true(!a->in_memory && m->in_memory);
+        assert_true(str_eq(a->name, m->name) && a->bytes == m->bytes && a->offset == m->offset);
+        assert_memory_equal(a->data, m->data, a->bytes);
+        fmt_forget(memory, m); /* the caller's bytes stay */
+        assert_memory_equal(a->data, m->data, a->bytes);
+    }
+    fmt_close(memory);
+    fmt_close(file);
+    buf_free(&b);
+}
+
 /* ---- damage ---------------------------------------------------------------------------------- */
 
 /* Opens bytes in a buffer of exactly their size; reads all there is when that works. */
@@ -590,6 +618,7 @@ int main(void)
         cmocka_unit_test(arrays),
         cmocka_unit_test(copy_is_the_same_file),
         cmocka_unit_test(writer_refuses),
+        cmocka_unit_test(bytes_are_as_the_file),
         cmocka_unit_test(every_prefix_fails),
         cmocka_unit_test(bit_flips_do_no_harm),
         cmocka_unit_test(hostile_headers),
