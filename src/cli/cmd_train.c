@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 #include "train/stage.h"
 
+#include <math.h>
 #include <signal.h>
 #include <stdlib.h>
 
@@ -22,18 +23,45 @@ static void catch_stops(void)
     sigaction(SIGTERM, &act, NULL);
 }
 
+/* Options that are keys of a stage. What may stand there is checked where stages are read. */
+static const struct shortcut {
+    const char *option, *key, *arg, *help;
+} SHORTCUTS[] = {
+    {"steps", "steps", "N", "updates"},
+    {"passes", "passes", "X", "times the data is gone through, instead of --steps; sft: 2"},
+    {"batch", "batch", "N", "examples of an update; 16"},
+    {"lr", "lr", "X", "learning rate; sft: 1e-4, grpo: 3e-6"},
+    {"max-tokens", "max_tokens", "N", "longest example, or question and answer; 1024"},
+    {"lora", "lora_rank", "R", "learn adapters of rank R only; 0: everything"},
+    {"precision", "precision", "P", "f32, bf16 or fp8; without it bf16"},
+    {"template", "template", "NAME", "chat template; without it the model's"},
+    {"questions", "questions", "N", "grpo: questions of a step; 8"},
+    {"group", "group", "N", "grpo: answers to each; 8"},
+    {"answer-tokens", "answer_tokens", "N", "grpo: longest answer; 256"},
+    {"kl", "kl", "X", "grpo: weight of the distance to where it began; 0.001"},
+};
+
 typedef struct options {
     const char *out, *stage, *cpu;
     int threads;
     bool quiet;
     /* of a single stage */
-    const char *data, *eval, *precision, *template, *save_as;
+    const char *data, *eval, *verifier, *save_as;
+    const char *key[COUNT_OF(SHORTCUTS)];
+    cli_texts set, regex, program;
     uint64_t seed;
-    int steps, batch, max_tokens, lora;
-    double passes, lr;
 } options;
 
 /* ---- a stage from the command line ----------------------------------------------------------- */
+
+/* What a kind of stage takes where nothing is said; with "steps" there are no "passes". */
+static const struct usual {
+    const char *kind, *keys;
+} USUAL[] = {
+    {"pretrain", "{\"passes\": 2, \"batch\": 16}"},
+    {"sft", "{\"passes\": 2, \"batch\": 16}"},
+    {"grpo", "{\"steps\": 100, \"questions\": 8, \"group\": 8}"},
+};
 
 /* Paths in a recipe are relative to its folder, those on a command line to where one is. */
 static json_t *here(const char *path)
@@ -44,29 +72,101 @@ static json_t *here(const char *path)
     return v;
 }
 
-static json_t *files(const char *path)
+static json_t *files(const char *path, const char *verifier)
 {
-    return json_pack("[{s:o}]", "file", here(path));
+    json_t *part = json_pack("{s:o}", "file", here(path));
+    if (verifier) json_object_set_new(part, "kind", json_string(verifier));
+    return json_pack("[o]", part);
 }
 
-/* The recipe of one stage; NULL: out of memory. */
-static json_t *recipe_json(const char *kind, const char *start, const options *o)
+/* JSON, a number as C writes it (.5), or else a text. */
+static json_t *value_of(const char *text)
 {
-    json_t *s = json_pack("{s:s, s:o, s:f, s:i}", "kind", kind, "data", files(o->data), "lr", o->lr,
-                          "batch", o->batch);
-    if (o->steps) json_object_set_new(s, "steps", json_integer(o->steps));
-    else json_object_set_new(s, "passes", json_real(o->passes));
-    if (o->max_tokens) json_object_set_new(s, "max_tokens", json_integer(o->max_tokens));
-    if (o->lora) json_object_set_new(s, "lora_rank", json_integer(o->lora));
-    if (o->precision) json_object_set_new(s, "precision", json_string(o->precision));
-    if (o->template) json_object_set_new(s, "template", json_string(o->template));
-    if (o->save_as) json_object_set_new(s, "save_as", json_pack("[s]", o->save_as));
-    if (o->eval) {
-        json_object_set_new(s, "eval_data", files(o->eval));
-        json_object_set_new(s, "eval_every", json_integer(50));
+    char *end;
+    json_t *v = json_loads(text, JSON_DECODE_ANY, NULL);
+    if (v) return v;
+    double x = strtod(text, &end);
+    return *text && !*end && isfinite(x) ? json_real(x) : json_string(text);
+}
+
+/* The words of a command; those that name files are found from anywhere. */
+static json_t *words(const char *command)
+{
+    json_t *list = json_array();
+    for (const char *p = command; *p;) {
+        size_t blank = strspn(p, " "), n = strcspn(p + blank, " ");
+        char *word = strndup(p + blank, n);
+        bool program = json_array_size(list) == 0 && word && !strchr(word, '/');
+        if (n && word) json_array_append_new(list, program ? json_string(word) : here(word));
+        free(word);
+        p += blank + n;
     }
-    return json_pack("{s:I, s:{s:o}, s:[o]}", "seed", (json_int_t)o->seed, "model", "start",
-                     here(start), "stages", s);
+    return list;
+}
+
+static void put_rewards(json_t *stage, const options *o)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < o->regex.n; i++)
+        json_array_append_new(list, json_pack("{s:i, s:s}", "weight", 1, "regex", o->regex.p[i]));
+    for (size_t i = 0; i < o->program.n; i++)
+        json_array_append_new(
+            list, json_pack("{s:i, s:o}", "weight", 1, "program", words(o->program.p[i])));
+    if (json_array_size(list)) json_object_set(stage, "rewards", list);
+    json_decref(list);
+}
+
+/* KEY=VALUE */
+static ponder_status put_set(json_t *stage, const char *text, ponder_error *err)
+{
+    const char *is = strchr(text, '=');
+    char *name = is && is > text ? strndup(text, (size_t)(is - text)) : NULL;
+    int put = name ? json_object_set_new(stage, name, value_of(is + 1)) : -1;
+    free(name);
+    if (put == 0) return PONDER_OK;
+    return err_set(err, PONDER_EARG, "--set \"%s\": want KEY=VALUE, as in --set clip_high=0.28",
+                   text);
+}
+
+static void put_usual(json_t *stage, const char *kind)
+{
+    for (size_t i = 0; i < COUNT_OF(USUAL); i++) {
+        if (strcmp(USUAL[i].kind, kind)) continue;
+        json_t *keys = json_loads(USUAL[i].keys, 0, NULL);
+        if (json_object_get(stage, "steps")) json_object_del(keys, "passes");
+        json_object_update_missing(stage, keys);
+        json_decref(keys);
+    }
+}
+
+static ponder_status fill_stage(json_t *stage, const char *kind, const options *o,
+                                ponder_error *err)
+{
+    json_object_set_new(stage, "kind", json_string(kind));
+    json_object_set_new(stage, "data", files(o->data, o->verifier));
+    if (o->eval) {
+        json_object_set_new(stage, "eval_data", files(o->eval, o->verifier));
+        json_object_set_new(stage, "eval_every", json_integer(50));
+    }
+    if (o->save_as) json_object_set_new(stage, "save_as", json_pack("[s]", o->save_as));
+    put_rewards(stage, o);
+    for (size_t i = 0; i < COUNT_OF(SHORTCUTS); i++)
+        if (o->key[i]) json_object_set_new(stage, SHORTCUTS[i].key, value_of(o->key[i]));
+    for (size_t i = 0; i < o->set.n; i++) TRY(put_set(stage, o->set.p[i], err));
+    put_usual(stage, kind);
+    return PONDER_OK;
+}
+
+/* The recipe of one stage. */
+static ponder_status make_recipe(json_t **out, const char *kind, const char *start,
+                                 const options *o, ponder_error *err)
+{
+    json_t *stage = json_object();
+    ponder_status st = fill_stage(stage, kind, o, err);
+    *out = json_pack("{s:I, s:{s:o}, s:[o]}", "seed", (json_int_t)o->seed, "model", "start",
+                     here(start), "stages", stage);
+    if (st == PONDER_OK && !*out) st = err_set(err, PONDER_ENOMEM, "recipe: out of memory");
+    return st;
 }
 
 /* Leaves OUT/recipe.json, with which `ponder train` does the same again. */
@@ -102,15 +202,16 @@ static ponder_status single(recipe *r, const char *kind, const char *start, cons
                             ponder_error *err)
 {
     char *path;
+    json_t *json;
     if (!o->data || !o->out)
         return err_set(err, PONDER_EARG, "%s wants --data FILE.jsonl and --out DIR", kind);
     TRY(start ? cli_find_model(&path, start, err) : start_embedded(&path, o->out, err));
-    json_t *json = recipe_json(kind, path, o);
+    ponder_status st = make_recipe(&json, kind, path, o, err);
     free(path);
-    if (!json) return err_set(err, PONDER_ENOMEM, "recipe: out of memory");
-    ponder_status st = write_recipe(json, o->out, err);
-    if (st == PONDER_OK) return recipe_of(r, json, kind, "", err);
-    json_decref(json);
+    if (st == PONDER_OK) st = recipe_of(r, json, kind, "", err);
+    else json_decref(json);
+    if (st == PONDER_OK) st = stage_kind_find(kind)->check(r, &r->stage[0], err);
+    if (st == PONDER_OK) st = write_recipe(r->json, o->out, err);
     return st;
 }
 
@@ -149,9 +250,10 @@ static ponder_status train(const char **args, const options *o, ponder_error *er
     bool kind = stage_kind_find(args[0]) && !file_exists(args[0]);
     if (!kind && args[1])
         return err_set(err, PONDER_EARG, "unexpected argument \"%s\"; see --help", args[1]);
-    TRY(kind ? single(&r, args[0], args[1], o, err) : recipe_open(&r, args[0], err));
+    ponder_status st = kind ? single(&r, args[0], args[1], o, err) : recipe_open(&r, args[0], err);
     char *out = o->out ? strdup(o->out) : default_out(args[0]);
-    ponder_status st = out ? run(&r, out, o, err) : err_set(err, PONDER_ENOMEM, "out of memory");
+    if (st == PONDER_OK)
+        st = out ? run(&r, out, o, err) : err_set(err, PONDER_ENOMEM, "out of memory");
     free(out);
     recipe_close(&r);
     return st;
@@ -159,8 +261,8 @@ static ponder_status train(const char **args, const options *o, ponder_error *er
 
 int cmd_train(int argc, char **argv)
 {
-    options o = {.cpu = "native", .seed = 1, .batch = 16, .passes = 2, .lr = 1e-4};
-    const cli_option table[] = {
+    options o = {.cpu = "native", .seed = 1};
+    const cli_option own[] = {
         {"out", 0, CLI_TEXT, &o.out, "DIR", "where everything goes; without it RECIPE.run", 0, 0},
         {"stage", 0, CLI_TEXT, &o.stage, "NAME", "run this stage of the recipe only", 0, 0},
         {"threads", 't', CLI_INT, &o.threads, "N", "threads; 0: the physical cores", 0, 256},
@@ -168,21 +270,23 @@ int cmd_train(int argc, char **argv)
         {"quiet", 'q', CLI_FLAG, &o.quiet, NULL, "show nothing while it runs", 0, 0},
         {"data", 0, CLI_TEXT, &o.data, "FILE", "JSON lines to train on (with a kind and a model)",
          0, 0},
-        {"eval-data", 0, CLI_TEXT, &o.eval, "FILE", "JSON lines to measure the loss on", 0, 0},
-        {"steps", 0, CLI_INT, &o.steps, "N", "updates; 0: as many as --passes takes", 0, 1e9},
-        {"passes", 0, CLI_FLOAT, &o.passes, "X", "times the data is gone through", 0, 1e6},
-        {"batch", 0, CLI_INT, &o.batch, "N", "examples of an update", 1, 1e6},
-        {"lr", 0, CLI_FLOAT, &o.lr, "X", "learning rate", 0, 1},
-        {"max-tokens", 0, CLI_INT, &o.max_tokens, "N", "longest example; 0: 1024", 0, 1e7},
-        {"lora", 0, CLI_INT, &o.lora, "R", "learn adapters of rank R only; 0: everything", 0, 4096},
-        {"precision", 0, CLI_TEXT, &o.precision, "P", "f32, bf16 or fp8; without it bf16", 0, 0},
-        {"template", 0, CLI_TEXT, &o.template, "NAME", "chat template; without it the model's", 0,
-         0},
+        {"eval-data", 0, CLI_TEXT, &o.eval, "FILE", "JSON lines to measure on", 0, 0},
         {"save-as", 0, CLI_TEXT, &o.save_as, "TYPE", "also save as bf16, q8_0, ... or safetensors",
          0, 0},
-        {"seed", 0, CLI_U64, &o.seed, "S", "of the order of the data", 0, 0},
-        {0},
+        {"seed", 0, CLI_U64, &o.seed, "S", "of the order of the data and of answers", 0, 0},
+        {"kind", 0, CLI_TEXT, &o.verifier, "KIND", "grpo: what judges answers to rows without one",
+         0, 0},
+        {"reward-regex", 0, CLI_TEXTS, &o.regex, "P", "grpo: 1 more for responses that match", 0, 0},
+        {"reward-program", 0, CLI_TEXTS, &o.program, "CMD", "grpo: and what your program gives them",
+         0, 0},
+        {"set", 0, CLI_TEXTS, &o.set, "KEY=VALUE", "any key of the stage (docs/training.md)", 0, 0},
     };
+    cli_option table[COUNT_OF(own) + COUNT_OF(SHORTCUTS) + 1] = {0};
+    memcpy(table, own, sizeof own);
+    for (size_t i = 0; i < COUNT_OF(SHORTCUTS); i++)
+        table[COUNT_OF(own) + i] =
+            (cli_option){SHORTCUTS[i].option, 0, CLI_TEXT, &o.key[i], SHORTCUTS[i].arg,
+                         SHORTCUTS[i].help, 0, 0};
     buf about = {0};
     buf_printf(&about,
                "Runs a recipe's stages, or goes on with a run that was stopped. Instead of a "
@@ -194,7 +298,9 @@ int cmd_train(int argc, char **argv)
                  "[options]",
         .about = about.p ? about.p : "",
         .examples = "  ponder train recipes/tiny.json\n"
-                    "  ponder train sft model.gguf --data answers.jsonl --out tuned --passes 3",
+                    "  ponder train sft model.gguf --data answers.jsonl --out tuned --passes 3\n"
+                    "  ponder train grpo model.gguf --data questions.jsonl --out better --lora 16 "
+                    "--lr 1e-4",
         .options = table,
         .max_args = 2,
     };

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "train/answers.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 ponder_status answers_open(answers *a, engine *e, const answers_options *o, ponder_error *err)
@@ -73,6 +74,46 @@ static ponder_status judge(answers *a, size_t i, ponder_error *err)
     return PONDER_OK;
 }
 
+/* The terms that see all answers at once; `all` keeps their texts. */
+static ponder_status judge_by(answers *a, size_t first, size_t n, buf *all, term_answer *seen,
+                              float *earned, ponder_error *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        str text = answers_text(a, first + i);
+        seen[i] = (term_answer){.asked = &a->asked[(first + i) / a->o.group],
+                                .response = {NULL, text.n}, .sample = &a->r.samples[first + i]};
+        buf_add_str(all, text);
+    }
+    if (all->failed || a->text.failed)
+        return err_set(err, PONDER_ENOMEM, "no memory for %zu answers", n);
+    const char *at = buf_str(all).p;
+    for (size_t i = 0; i < n; at += seen[i++].response.n) seen[i].response.p = at;
+    TRY(terms_judge(a->o.reward.more, seen, n, earned, err));
+    for (size_t i = 0; i < n; i++) {
+        answer *out = &a->of[first + i];
+        double sum = (double)out->reward;
+        memcpy(out->earned, earned + i * TERMS_MAX, sizeof out->earned);
+        for (size_t k = 0; k < terms_count(a->o.reward.more); k++)
+            sum += terms_weight(a->o.reward.more, k) * (double)out->earned[k];
+        out->reward = (float)sum;
+    }
+    return PONDER_OK;
+}
+
+static ponder_status judge_more(answers *a, size_t first, size_t n, ponder_error *err)
+{
+    if (!a->o.reward.more || n == 0) return PONDER_OK;
+    buf all = {0};
+    term_answer *seen = calloc(n, sizeof *seen);
+    float *earned = calloc(n * TERMS_MAX, sizeof *earned);
+    ponder_status st = seen && earned
+                           ? judge_by(a, first, n, &all, seen, earned, err)
+                           : err_set(err, PONDER_ENOMEM, "no memory for %zu answers", n);
+    buf_free(&all);
+    free(seen), free(earned);
+    return st;
+}
+
 /* ---- asking ----------------------------------------------------------------------------------- */
 
 static ponder_status ask(answers *a, size_t place, const questions *q, uint64_t number,
@@ -82,8 +123,12 @@ static ponder_status ask(answers *a, size_t place, const questions *q, uint64_t 
     a->prompt[place].n = 0;
     TRY(example_prompt(&a->o.prompts, &a->prompt[place], buf_str(&a->asked[place].prompt),
                        &a->opened[place], err));
-    return a->prompt[place].failed ? err_set(err, PONDER_ENOMEM, "no memory for a prompt")
-                                   : PONDER_OK;
+    const question *of = &a->asked[place];
+    if (a->prompt[place].failed) return err_set(err, PONDER_ENOMEM, "no memory for a prompt");
+    if (a->prompt[place].n < a->o.context || !of->row) return PONDER_OK;
+    return err_set(err, PONDER_ELIMIT,
+                   "%s:%zu: a prompt of %zu tokens leaves no room in %zu; raise \"max_tokens\"",
+                   of->task, of->line, a->prompt[place].n, a->o.context);
 }
 
 ponder_status answers_fill(answers *a, const questions *q, size_t first, size_t n, uint64_t number,
@@ -99,7 +144,7 @@ ponder_status answers_fill(answers *a, const questions *q, size_t first, size_t 
     free(prompts);
     for (size_t i = first * a->o.group; st == PONDER_OK && i < (first + n) * a->o.group; i++)
         st = judge(a, i, err);
-    return st;
+    return st == PONDER_OK ? judge_more(a, first * a->o.group, n * a->o.group, err) : st;
 }
 
 void answers_swap(answers *a, size_t x, size_t y)
@@ -135,7 +180,7 @@ static double share(double sum, double n) { return n > 0 ? sum / n : 0; }
 answers_summary answers_describe(const answers *a, size_t n)
 {
     answers_summary out = {0};
-    double N = (double)(n * a->o.group), right = 0, long_right = 0;
+    double N = (double)(n * a->o.group), right = 0, long_right = 0, known = 0;
     for (size_t i = 0; i < n * a->o.group; i++) {
         const answer *j = &a->of[i];
         const rollout_sample *s = &a->r.samples[i];
@@ -145,6 +190,8 @@ answers_summary answers_describe(const answers *a, size_t n)
         out.language += j->language;
         out.truncated += s->finish == ENGINE_LENGTH;
         out.tokens += tokens_of;
+        for (size_t k = 0; k < TERMS_MAX; k++) out.earned[k] += (double)j->earned[k] / N;
+        known += question_known(&a->asked[i / a->o.group]);
         if (j->right) right++, long_right += (double)tokens_of;
     }
     for (size_t q = 0; q < n; q++) {
@@ -154,7 +201,7 @@ answers_summary answers_describe(const answers *a, size_t n)
     }
     out.reward = share(out.reward, N), out.format = share(out.format, N);
     out.language = share(out.language, N), out.truncated = share(out.truncated, N);
-    out.accuracy = share(right, N);
+    out.accuracy = known > 0 ? right / known : NAN;
     out.length = share((double)out.tokens, N);
     out.length_right = share(long_right, right);
     out.length_wrong = share((double)out.tokens - long_right, N - right);

@@ -7,6 +7,7 @@
 #include "train/data.h"
 #include "train/questions.h"
 #include "train/rollout.h"
+#include "train/terms.h"
 
 /* What an answer earns: a weighted sum of terms. */
 typedef struct answer_reward {
@@ -14,12 +15,14 @@ typedef struct answer_reward {
     double overlong;                   /* of a term from -1 to 0 over ... */
     size_t overlong_tokens;            /* ... the last tokens before max_tokens */
     enum reward_layout layout;
+    terms *more;                       /* those of "rewards", borrowed; NULL: none */
 } answer_reward;
 
 typedef struct answer {
     float reward, advantage;
     bool right, format;
     double language; /* share of words in the question's language in the thinking */
+    float earned[TERMS_MAX]; /* by terms.more, not weighted */
 } answer;
 
 typedef struct answers_options {
@@ -53,10 +56,12 @@ void answers_swap(answers *a, size_t x, size_t y); /* two questions with all of 
 /* The rewards of a question's answers are not all the same. */
 bool answers_teach(const answers *a, size_t place);
 
-/* Means over all answers to the first n questions. */
+/* Means over all answers to the first n questions; of what is right, over those whose answer is known,
+ * and NAN when there are none. */
 typedef struct answers_summary {
     double reward, accuracy, format, language, truncated;
     double length, length_right, length_wrong; /* tokens */
+    double earned[TERMS_MAX];
     double any;       /* share of questions with a right answer among theirs: pass@group */
     uint64_t tokens;  /* sampled */
 } answers_summary;

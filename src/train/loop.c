@@ -166,12 +166,25 @@ static size_t load_bytes(const model_config *c)
     return (size_t)(c->layers + c->mtp_layers) * (size_t)c->experts * sizeof(uint64_t);
 }
 
+static ponder_status save(train_loop *l, ponder_error *err);
+
+/* When there is nothing to learn from, say because a program that judges answers is broken, the steps
+ * made so far are kept; the first error is the one that matters. */
+static ponder_status fill(train_loop *l, ponder_error *err)
+{
+    ponder_status st = l->stage->fill(l->stage->user, l, err);
+    if (st == PONDER_OK) return st;
+    bool saved = l->step > 0 && save(l, NULL) == PONDER_OK;
+    return err_context(err, st, "stage %s, step %" PRIu64 "%s", l->o->name, l->step + 1,
+                       saved ? " (all before is saved)" : "");
+}
+
 static ponder_status step(train_loop *l, ponder_error *err)
 {
     outcome r = {0};
     double start = clock_seconds();
     batch_clear(&l->batch);
-    TRY(l->stage->fill(l->stage->user, l, err));
+    TRY(fill(l, err));
     TRY(batch_check(&l->batch, err));
     l->weight = batch_weight(&l->batch);
     if (l->stats.load)

@@ -16,6 +16,7 @@ enum { GROUP_MAX = 1024 };
 
 typedef struct policy_keys {
     const char *mean, *layout;
+    const json_t *rewards;
     size_t questions, group, updates, redraw, answer_tokens;
     uint64_t refresh, eval_group;
     float temperature, eval_temperature;
@@ -30,6 +31,7 @@ typedef struct policy {
     model_trainable *m;
     engine *e;
     questions *ask, *ask_eval;
+    terms *terms;
     answers chunk, eval;
     uint64_t sampled;    /* number of the chunk in memory + 1; 0: none */
     size_t *member;      /* of a sequence of the update: its answer */
@@ -64,6 +66,7 @@ static const key own_keys[] = {
     {"overlong", KEY_REAL, AT(reward.overlong), 0, 1000},
     {"overlong_tokens", KEY_SIZE, AT(reward.overlong_tokens), 0, 1 << 20},
     {"layout", KEY_TEXT, AT(layout), 0, 0},
+    {"rewards", KEY_LIST, AT(rewards), 0, 0},
     {"eval_group", KEY_COUNT, AT(eval_group), 1, GROUP_MAX},
     {"eval_temperature", KEY_FLOAT, AT(eval_temperature), 0, 10},
     {0},
@@ -126,15 +129,47 @@ static ponder_status read_keys(policy *p, const recipe_stage *stage, const char 
     return check_keys(p, where, err);
 }
 
+/* Are the rows such that their answers can be judged as the recipe wants? */
+static ponder_status check_questions(const policy *p, const questions *q, ponder_error *err)
+{
+    if (p->k.reward.accuracy != 0)
+        TRY(questions_check(q, NULL, "or set \"accuracy\" to 0 and judge by \"rewards\"", err));
+    for (size_t i = 0; i < terms_count(p->terms); i++)
+        if (terms_verifier(p->terms, i))
+            TRY(questions_check(q, terms_verifier(p->terms, i), "\"rewards\" want one", err));
+    return PONDER_OK;
+}
+
+/* `c` is NULL while the recipe is only checked. */
+static ponder_status open_questions(policy *p, const recipe *r, const char *where,
+                                    const stage_context *c, ponder_error *err)
+{
+    uint64_t seed = c ? c->seed : 0;
+    TRY(terms_open(&p->terms, p->k.rewards, r, where, c, err));
+    TRY(questions_open(&p->ask, p->t.data, where, r->dir, TASK_TRAIN,
+                       rng_u64(seed, 0, 0, RNG_DATA), err));
+    TRY(check_questions(p, p->ask, err));
+    if (!p->t.eval_data) return PONDER_OK;
+    TRY(questions_open(&p->ask_eval, p->t.eval_data, where, r->dir, TASK_TEST,
+                       rng_u64(seed, 1, 0, RNG_DATA), err));
+    return check_questions(p, p->ask_eval, err);
+}
+
+static void close_questions(policy *p)
+{
+    questions_close(p->ask);
+    questions_close(p->ask_eval);
+    terms_close(p->terms);
+}
+
 ponder_status policy_check(const recipe *r, const recipe_stage *stage, ponder_error *err)
 {
     char where[256];
     policy p;
-    questions *q = NULL;
     recipe_where(where, r, stage);
     TRY(read_keys(&p, stage, where, err));
-    ponder_status st = questions_open(&q, p.t.data, where, r->dir, TASK_TRAIN, 0, err);
-    questions_close(q);
+    ponder_status st = open_questions(&p, r, where, NULL, err);
+    close_questions(&p);
     return st;
 }
 
@@ -290,12 +325,23 @@ static float slope(void *user, const train_loop *l, size_t sequence, size_t i, f
 
 static double share(double sum, uint64_t n) { return n ? sum / (double)n : 0; }
 
+/* reward_NAME: what answers earn by each term of "rewards". */
+static void tell_terms(const policy *p, metrics *m, const char *prefix, const answers_summary *s)
+{
+    for (size_t i = 0; i < terms_count(p->terms); i++) {
+        char name[64];
+        snprintf(name, sizeof name, "%sreward_%s", prefix, terms_name(p->terms, i));
+        metrics_put(m, name, s->earned[i]);
+    }
+}
+
 static void tell_answers(policy *p, metrics *m)
 {
     answers_summary s = answers_describe(&p->chunk, p->k.questions);
     size_t teach = 0;
     for (size_t q = 0; q < p->k.questions; q++) teach += answers_teach(&p->chunk, q);
     metrics_put(m, "reward", s.reward);
+    tell_terms(p, m, "", &s);
     metrics_put(m, "accuracy", s.accuracy);
     metrics_put(m, "format", s.format);
     metrics_put(m, "language", s.language);
@@ -350,8 +396,12 @@ static ponder_status evaluate(void *user, train_loop *l, ponder_error *err)
         sum.accuracy += part * s.accuracy, sum.format += part * s.format;
         sum.length += part * s.length, sum.truncated += part * s.truncated;
         sum.language += part * s.language, sum.any += part * s.any;
+        sum.reward += part * s.reward;
+        for (size_t i = 0; i < TERMS_MAX; i++) sum.earned[i] += part * s.earned[i];
         done += n;
     }
+    metrics_put(&l->metrics, "eval_reward", sum.reward);
+    tell_terms(p, &l->metrics, "eval_", &sum);
     metrics_put(&l->metrics, "eval_accuracy", sum.accuracy);
     metrics_put(&l->metrics, "eval_format", sum.format);
     metrics_put(&l->metrics, "eval_length", sum.length);
@@ -387,12 +437,14 @@ static ponder_status open_engine(policy *p, ponder_error *err)
 
 static ponder_status open_answers(policy *p, ponder_error *err)
 {
+    answer_reward reward = p->k.reward;
+    reward.more = p->terms;
     answers_options o = {.questions = p->k.questions,
                          .group = p->k.group,
                          .max_tokens = p->k.answer_tokens,
                          .context = p->t.max_tokens,
                          .temperature = p->k.temperature,
-                         .reward = p->k.reward,
+                         .reward = reward,
                          .prompts = {.t = p->c->t, .max_tokens = p->t.max_tokens}};
     TRY(stage_template(&o.prompts.template, p->c, &p->t, err));
     p->eval.o = o;
@@ -427,11 +479,7 @@ static ponder_status open_policy(policy *p, const stage_context *c, ponder_error
 {
     TRY(read_keys(p, c->stage, c->where, err));
     p->c = c;
-    TRY(questions_open(&p->ask, p->t.data, c->where, c->recipe->dir, TASK_TRAIN,
-                       rng_u64(c->seed, 0, 0, RNG_DATA), err));
-    if (p->t.eval_data)
-        TRY(questions_open(&p->ask_eval, p->t.eval_data, c->where, c->recipe->dir, TASK_TEST,
-                           rng_u64(c->seed, 1, 0, RNG_DATA), err));
+    TRY(open_questions(p, c->recipe, c->where, c, err));
     TRY(stage_open_model(&p->m, c, &p->t, err));
     TRY(open_arrays(p, err));
     return open_answers(p, err);
@@ -442,8 +490,7 @@ static void close_policy(policy *p)
     answers_close(&p->chunk);
     answers_close(&p->eval);
     engine_close(p->e);
-    questions_close(p->ask);
-    questions_close(p->ask_eval);
+    close_questions(p);
     model_trainable_close(p->m);
     batch_free(&p->scored);
     free(p->member), free(p->weight), free(p->reference), free(p->before);

@@ -6,10 +6,16 @@
 
 enum { MIXES = 64, FILE_BYTES = 1 << 30 };
 
+typedef struct file_row {
+    json_t *json;
+    size_t line;
+} file_row;
+
 typedef struct part {
     question_mix mix;
-    char *name;    /* of the task or file */
-    json_t **rows; /* of a file */
+    char *name;     /* of the task or file */
+    str kind;       /* of a file's rows that do not say */
+    file_row *rows; /* of a file */
     size_t n_rows;
     double until; /* weights up to and with this one, of their sum 1 */
 } part;
@@ -23,26 +29,34 @@ struct questions {
 
 /* ---- opening ---------------------------------------------------------------------------------- */
 
-static ponder_status add_row(part *p, size_t *cap, json_t *row, const char *where,
+static const json_t *gold_of(const json_t *row)
+{
+    const json_t *gold = json_object_get(row, "gold");
+    return gold ? gold : json_object_get(row, "answer");
+}
+
+static bool text_or_none(const json_t *v) { return !v || json_is_null(v) || json_is_string(v); }
+
+static ponder_status add_row(part *p, size_t *cap, json_t *row, size_t line, const char *where,
                              ponder_error *err)
 {
-    bool prompt = json_is_string(json_object_get(row, "prompt"));
-    bool gold = json_is_string(json_object_get(row, "gold")) ||
-                json_is_string(json_object_get(row, "answer"));
-    if (!prompt || !gold) {
+    if (!json_is_string(json_object_get(row, "prompt")) || !text_or_none(gold_of(row)) ||
+        !text_or_none(json_object_get(row, "kind"))) {
         json_decref(row);
-        return err_set(err, PONDER_EFORMAT, "%s: want \"prompt\" and \"answer\", both text", where);
+        return err_set(err, PONDER_EFORMAT,
+                       "%s: want an object with \"prompt\", text, and as a rule \"answer\"; they and "
+                       "\"kind\" are texts", where);
     }
     if (p->n_rows == *cap) {
         *cap = *cap ? 2 * *cap : 256;
-        json_t **more = realloc(p->rows, *cap * sizeof *more);
+        file_row *more = realloc(p->rows, *cap * sizeof *more);
         if (!more) {
             json_decref(row);
             return err_set(err, PONDER_ENOMEM, "%s: no memory", where);
         }
         p->rows = more;
     }
-    p->rows[p->n_rows++] = row;
+    p->rows[p->n_rows++] = (file_row){row, line};
     return PONDER_OK;
 }
 
@@ -58,7 +72,7 @@ static ponder_status read_rows(part *p, const char *path, ponder_error *err)
         if (end > at) {
             json_t *row;
             st = json_parse(&row, (str){text.p + at, end - at}, where, err);
-            if (st == PONDER_OK) st = add_row(p, &cap, row, where, err);
+            if (st == PONDER_OK) st = add_row(p, &cap, row, line + 1, where, err);
         }
         at = end + 1;
     }
@@ -92,6 +106,7 @@ static ponder_status read_part(part *p, const json_t *item, const char *name, co
         return err_set(err, PONDER_EFORMAT, "%s: each part has a \"task\" or a \"file\"", name);
     if (!(p->mix.weight > 0 && p->mix.weight < 1e9 && p->mix.chinese >= 0 && p->mix.chinese <= 1))
         return err_set(err, PONDER_EFORMAT, "%s: want weight > 0 and zh from 0 to 1", name);
+    if (file.n) TRY(json_field_str(item, name, "kind", &p->kind, err));
     str of = task.n ? task : file;
     p->name = strndup(of.p, of.n);
     if (!p->name) return err_set(err, PONDER_ENOMEM, "%s: no memory", name);
@@ -141,11 +156,36 @@ void questions_close(questions *q)
 {
     if (!q) return;
     for (size_t i = 0; i < q->n; i++) {
-        for (size_t r = 0; r < q->parts[i].n_rows; r++) json_decref(q->parts[i].rows[r]);
+        for (size_t r = 0; r < q->parts[i].n_rows; r++) json_decref(q->parts[i].rows[r].json);
         free(q->parts[i].rows);
         free(q->parts[i].name);
     }
     free(q);
+}
+
+static str kind_of(const part *p, const json_t *row)
+{
+    const json_t *kind = json_object_get(row, "kind");
+    return json_is_string(kind) ? json_str(kind) : p->kind;
+}
+
+ponder_status questions_check(const questions *q, const char *kind, const char *remedy,
+                              ponder_error *err)
+{
+    for (size_t i = 0; i < q->n; i++)
+        for (size_t r = 0; r < q->parts[i].n_rows; r++) {
+            const part *p = &q->parts[i];
+            const json_t *row = p->rows[r].json, *puzzle = json_object_get(row, "puzzle");
+            const reward_question ask = {kind ? str_of(kind) : kind_of(p, row),
+                                         json_str(gold_of(row)), puzzle};
+            if (!json_is_string(gold_of(row)) && !puzzle)
+                return err_set(err, PONDER_EFORMAT, "%s:%zu: no \"answer\" to judge by; %s", p->name,
+                               p->rows[r].line, remedy);
+            ponder_status st = reward_check(&ask, err);
+            if (st != PONDER_OK)
+                return err_context(err, st, "%s:%zu", p->name, p->rows[r].line);
+        }
+    return PONDER_OK;
 }
 
 /* ---- drawing ---------------------------------------------------------------------------------- */
@@ -176,11 +216,13 @@ static ponder_status from_family(question *out, const questions *q, const part *
 
 static void from_file(question *out, const questions *q, const part *p, uint64_t i)
 {
-    const json_t *row = p->rows[rng_below(p->n_rows, q->seed, i, DRAW_ROW, RNG_DATA)];
-    const json_t *gold = json_object_get(row, "gold");
+    const file_row *at = &p->rows[rng_below(p->n_rows, q->seed, i, DRAW_ROW, RNG_DATA)];
+    const json_t *row = at->json;
     buf_add_str(&out->prompt, json_str(json_object_get(row, "prompt")));
-    buf_add_str(&out->gold, json_str(gold ? gold : json_object_get(row, "answer")));
-    buf_add_str(&out->kind, json_str(json_object_get(row, "kind")));
+    buf_add_str(&out->gold, json_str(gold_of(row)));
+    buf_add_str(&out->kind, kind_of(p, row));
+    out->row = row;
+    out->line = at->line;
     out->puzzle = json_incref(json_object_get(row, "puzzle"));
     out->level = 0;
     out->lang = str_eq(json_str(json_object_get(row, "lang")), STR("zh")) ? TASK_ZH : TASK_EN;
@@ -194,6 +236,7 @@ ponder_status questions_draw(question *out, const questions *q, uint64_t i, pond
     const part *p = &q->parts[at];
     json_decref(out->puzzle);
     out->puzzle = NULL;
+    out->row = NULL;
     buf_clear(&out->prompt), buf_clear(&out->gold), buf_clear(&out->kind);
     out->task = p->name;
     ponder_status st = PONDER_OK;
@@ -211,8 +254,11 @@ void question_free(question *q)
     *q = (question){0};
 }
 
+bool question_known(const question *q) { return q->gold.n > 0 || q->puzzle; }
+
 bool question_judge(const question *q, str response, enum reward_form form)
 {
+    if (!question_known(q)) return false;
     const reward_question ask = {buf_str(&q->kind), buf_str(&q->gold), q->puzzle};
     reward_verdict v;
     return reward_verify(&v, &ask, response, form, NULL) == PONDER_OK && v.equal;

@@ -18,17 +18,24 @@ typedef struct question_mix {
 
 typedef struct questions questions;
 
-/* From a JSON list of {"task", "levels": "1-3", "weight"?, "zh"?} and {"file", "weight"?}; `name` is
- * for messages, paths are relative to `dir`. A file's rows need "prompt" and "answer" or "gold"; "kind" and "puzzle" as in
- * `ponder verify`. */
+/* From a JSON list of {"task", "levels": "1-3", "weight"?, "zh"?} and {"file", "weight"?, "kind"?},
+ * which must live as long; `name` is for messages, paths are relative to `dir`. A file's rows need a
+ * "prompt"; "answer" or "gold", "kind" (without it the part's) and "puzzle" are as in `ponder verify`,
+ * and other keys are ignored. */
 ponder_status questions_open(questions **out, const json_t *list, const char *name, const char *dir,
                              enum task_split split, uint64_t seed, ponder_error *err);
 void questions_close(questions *q);
+/* Can all rows be judged by a verifier (NULL: by that of their own kind)? EFORMAT names file and line
+ * of one that cannot; `remedy` ends the message for one without an answer. */
+ponder_status questions_check(const questions *q, const char *kind, const char *remedy,
+                              ponder_error *err);
 
 /* Buffers are reused from draw to draw. */
 typedef struct question {
     buf prompt, gold, kind;
     json_t *puzzle; /* owned, or NULL */
+    const json_t *row; /* of a file, as it stands there; else NULL */
+    size_t line;       /* where */
     const char *task; /* of a family or file; for the log */
     int level;
     enum task_lang lang;
@@ -36,7 +43,9 @@ typedef struct question {
 
 ponder_status questions_draw(question *out, const questions *q, uint64_t i, ponder_error *err);
 void question_free(question *q);
-/* Is the answer of a whole response (with its thinking) right? */
+/* Is there a known answer to it? */
+bool question_known(const question *q);
+/* Is the answer of a whole response (with its thinking) right? Without a known answer it is not. */
 bool question_judge(const question *q, str response, enum reward_form form);
 
 #endif

@@ -323,12 +323,23 @@ ponder_status training_precision(enum model_precision *out, const training *t, c
 
 /* ---- identity -------------------------------------------------------------------------------- */
 
+/* Takes out, at any depth, what changes no result. */
+static void strip(json_t *v)
+{
+    static const char *const harmless[] = {"about", "save_every", "keep", "save_as", "timeout_s"};
+    const char *name;
+    size_t at;
+    json_t *part;
+    for (size_t i = 0; i < COUNT_OF(harmless) && json_is_object(v); i++)
+        json_object_del(v, harmless[i]);
+    json_object_foreach (v, name, part) strip(part);
+    json_array_foreach (v, at, part) strip(part);
+}
+
 uint64_t recipe_hash(uint64_t h, const json_t *obj)
 {
-    static const char *const harmless[] = {"about", "save_every", "keep", "save_as"};
     json_t *copy = json_deep_copy(obj);
-    for (size_t i = 0; i < COUNT_OF(harmless) && json_is_object(copy); i++)
-        json_object_del(copy, harmless[i]);
+    strip(copy);
     char *text = copy ? json_dumps(copy, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY) : NULL;
     for (const char *p = text; p && *p; p++) h = (h ^ (uint8_t)*p) * 0x100000001b3u;
     free(text);
