@@ -175,7 +175,7 @@ static ponder_status fill(train_loop *l, ponder_error *err)
     ponder_status st = l->stage->fill(l->stage->user, l, err);
     if (st == PONDER_OK) return st;
     bool saved = l->step > 0 && save(l, NULL) == PONDER_OK;
-    return err_context(err, st, "stage %s, step %" PRIu64 "%s", l->o->name, l->step + 1,
+    return err_context(err, st, "step %" PRIu64 "%s", l->step + 1,
                        saved ? " (all before is saved)" : "");
 }
 

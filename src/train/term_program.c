@@ -22,7 +22,7 @@ typedef struct program {
     buf lines;
 } program;
 
-/* ---- starting ---------------------------------------------------------------------------------- */
+/* ---- starting -------------------------------------------------------------------------------- */
 
 static ponder_status read_argv(program *x, const json_t *list, const char *where,
                                ponder_error *err)
@@ -76,7 +76,7 @@ static void close_program(void *state)
     free(x);
 }
 
-/* ---- what it is told --------------------------------------------------------------------------- */
+/* ---- what it is told ------------------------------------------------------------------------- */
 
 static void put_text(json_writer *w, const char *name, str s, bool there)
 {
@@ -120,7 +120,7 @@ static void put_line(buf *out, const term_answer *a)
     buf_add_char(out, '\n');
 }
 
-/* ---- what it answers --------------------------------------------------------------------------- */
+/* ---- what it answers ------------------------------------------------------------------------- */
 
 bool term_read_reward(float *out, str line)
 {
@@ -160,7 +160,7 @@ static void how_it_ended(char out[64], int status)
     else snprintf(out, 64, "ended with status %d", WEXITSTATUS(status));
 }
 
-#define GO_ON "the same command then goes on from the last checkpoint"
+#define GO_ON "the same command goes on"
 
 static ponder_status complain(const program *x, const child_report *r, size_t n, ponder_error *err)
 {

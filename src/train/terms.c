@@ -26,7 +26,7 @@ struct terms {
 
 static const term_kind *const kinds[] = {&term_regex, &term_verifier, &term_program};
 
-/* ---- opening ----------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 #define AT(field) offsetof(term_settings, field)
 static const key common_keys[] = {
@@ -154,7 +154,7 @@ ponder_status terms_judge(terms *t, const term_answer *a, size_t n, float *earne
     return st;
 }
 
-/* ---- {"regex"}: 1 if it is found ---------------------------------------------------------------- */
+/* ---- {"regex"}: 1 if it is found ------------------------------------------------------------- */
 
 typedef struct regex {
     pattern *pattern;
@@ -202,7 +202,7 @@ static const key regex_keys[] = {
 };
 const term_kind term_regex = {"regex", regex_keys, regex_open, regex_judge, regex_close};
 
-/* ---- {"kind"}: 1 if a built-in verifier finds the answer right ----------------------------------- */
+/* ---- {"kind"}: 1 if a built-in verifier finds the answer right ------------------------------- */
 
 static ponder_status verifier_open(void **state, const term_settings *s, const term_place *p,
                                    ponder_error *err)

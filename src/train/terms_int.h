@@ -34,7 +34,7 @@ typedef struct term_kind {
 
 extern const term_kind term_regex, term_verifier, term_program;
 
-/* ---- of the program's answers ------------------------------------------------------------------ */
+/* ---- of the program's answers ---------------------------------------------------------------- */
 
 /* A line a program may print: a number, true or false, or an object with one of them as "reward".
  * False: it is none of these, or not within +-TERM_REWARD_MAX. */
