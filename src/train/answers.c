@@ -123,12 +123,27 @@ static ponder_status ask(answers *a, size_t place, const questions *q, uint64_t 
     a->prompt[place].n = 0;
     TRY(example_prompt(&a->o.prompts, &a->prompt[place], buf_str(&a->asked[place].prompt),
                        &a->opened[place], err));
-    const question *of = &a->asked[place];
-    if (a->prompt[place].failed) return err_set(err, PONDER_ENOMEM, "no memory for a prompt");
-    if (a->prompt[place].n < a->o.context || !of->row) return PONDER_OK;
-    return err_set(err, PONDER_ELIMIT,
-                   "%s:%zu: a prompt of %zu tokens leaves no room in %zu; raise \"max_tokens\"",
-                   of->task, of->line, a->prompt[place].n, a->o.context);
+    return a->prompt[place].failed ? err_set(err, PONDER_ENOMEM, "no memory for a prompt")
+                                   : PONDER_OK;
+}
+
+static ponder_status check_room(void *user, const question *q, ponder_error *err)
+{
+    const answers *a = user;
+    tokens ids = {0};
+    bool opened;
+    ponder_status st = example_prompt(&a->o.prompts, &ids, buf_str(&q->prompt), &opened, err);
+    if (st == PONDER_OK && ids.n >= a->o.context)
+        st = err_set(err, PONDER_ELIMIT,
+                     "a prompt of %zu tokens leaves no room for an answer in %zu; raise "
+                     "\"max_tokens\"", ids.n, a->o.context);
+    tokens_free(&ids);
+    return st;
+}
+
+ponder_status answers_check(answers *a, const questions *q, ponder_error *err)
+{
+    return questions_each(q, check_room, a, err);
 }
 
 ponder_status answers_fill(answers *a, const questions *q, size_t first, size_t n, uint64_t number,

@@ -48,6 +48,8 @@ typedef struct answers {
 ponder_status answers_open(answers *a, engine *e, const answers_options *o, ponder_error *err);
 void answers_close(answers *a);
 
+/* Is there room for all prompts that are known beforehand? ELIMIT names file and line. */
+ponder_status answers_check(answers *a, const questions *q, ponder_error *err);
 /* Fills the places [first, first + n) with questions number, number + 1, ... and judges what is
  * answered. */
 ponder_status answers_fill(answers *a, const questions *q, size_t first, size_t n, uint64_t number,

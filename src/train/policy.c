@@ -454,7 +454,10 @@ static ponder_status open_answers(policy *p, ponder_error *err)
     const answers_options eval = p->eval.o;
     TRY(open_engine(p, err));
     TRY(answers_open(&p->chunk, p->e, &o, err));
-    return p->ask_eval ? answers_open(&p->eval, p->e, &eval, err) : PONDER_OK;
+    TRY(answers_check(&p->chunk, p->ask, err));
+    if (!p->ask_eval) return PONDER_OK;
+    TRY(answers_open(&p->eval, p->e, &eval, err));
+    return answers_check(&p->eval, p->ask_eval, err);
 }
 
 static ponder_status open_arrays(policy *p, ponder_error *err)

@@ -44,8 +44,8 @@ static ponder_status add_row(part *p, size_t *cap, json_t *row, size_t line, con
         !text_or_none(json_object_get(row, "kind"))) {
         json_decref(row);
         return err_set(err, PONDER_EFORMAT,
-                       "%s: want an object with \"prompt\", text, and as a rule \"answer\"; they and "
-                       "\"kind\" are texts", where);
+                       "%s: want an object with \"prompt\" and as a rule \"answer\" and \"kind\", "
+                       "all texts", where);
     }
     if (p->n_rows == *cap) {
         *cap = *cap ? 2 * *cap : 256;
@@ -163,31 +163,6 @@ void questions_close(questions *q)
     free(q);
 }
 
-static str kind_of(const part *p, const json_t *row)
-{
-    const json_t *kind = json_object_get(row, "kind");
-    return json_is_string(kind) ? json_str(kind) : p->kind;
-}
-
-ponder_status questions_check(const questions *q, const char *kind, const char *remedy,
-                              ponder_error *err)
-{
-    for (size_t i = 0; i < q->n; i++)
-        for (size_t r = 0; r < q->parts[i].n_rows; r++) {
-            const part *p = &q->parts[i];
-            const json_t *row = p->rows[r].json, *puzzle = json_object_get(row, "puzzle");
-            const reward_question ask = {kind ? str_of(kind) : kind_of(p, row),
-                                         json_str(gold_of(row)), puzzle};
-            if (!json_is_string(gold_of(row)) && !puzzle)
-                return err_set(err, PONDER_EFORMAT, "%s:%zu: no \"answer\" to judge by; %s", p->name,
-                               p->rows[r].line, remedy);
-            ponder_status st = reward_check(&ask, err);
-            if (st != PONDER_OK)
-                return err_context(err, st, "%s:%zu", p->name, p->rows[r].line);
-        }
-    return PONDER_OK;
-}
-
 /* ---- drawing ---------------------------------------------------------------------------------- */
 
 /* Purposes of the draws of one question. */
@@ -214,18 +189,34 @@ static ponder_status from_family(question *out, const questions *q, const part *
     return st;
 }
 
-static void from_file(question *out, const questions *q, const part *p, uint64_t i)
+static void from_file(question *out, const part *p, size_t at)
 {
-    const file_row *at = &p->rows[rng_below(p->n_rows, q->seed, i, DRAW_ROW, RNG_DATA)];
-    const json_t *row = at->json;
+    const json_t *row = p->rows[at].json, *kind = json_object_get(row, "kind");
+    json_t *puzzle = json_object_get(row, "puzzle");
     buf_add_str(&out->prompt, json_str(json_object_get(row, "prompt")));
     buf_add_str(&out->gold, json_str(gold_of(row)));
-    buf_add_str(&out->kind, kind_of(p, row));
+    buf_add_str(&out->kind, json_is_string(kind) ? json_str(kind) : p->kind);
     out->row = row;
-    out->line = at->line;
-    out->puzzle = json_incref(json_object_get(row, "puzzle"));
+    out->line = p->rows[at].line;
+    out->puzzle = json_is_null(puzzle) ? NULL : json_incref(puzzle);
     out->level = 0;
     out->lang = str_eq(json_str(json_object_get(row, "lang")), STR("zh")) ? TASK_ZH : TASK_EN;
+}
+
+static void begin(question *out, const part *p)
+{
+    json_decref(out->puzzle);
+    out->puzzle = NULL;
+    out->row = NULL;
+    buf_clear(&out->prompt), buf_clear(&out->gold), buf_clear(&out->kind);
+    out->task = p->name;
+}
+
+static ponder_status complete(const question *q, ponder_error *err)
+{
+    return q->prompt.failed || q->gold.failed || q->kind.failed
+               ? err_set(err, PONDER_ENOMEM, "no memory for a question")
+               : PONDER_OK;
 }
 
 ponder_status questions_draw(question *out, const questions *q, uint64_t i, ponder_error *err)
@@ -234,17 +225,48 @@ ponder_status questions_draw(question *out, const questions *q, uint64_t i, pond
     size_t at = 0;
     while (at + 1 < q->n && u >= q->parts[at].until) at++;
     const part *p = &q->parts[at];
-    json_decref(out->puzzle);
-    out->puzzle = NULL;
-    out->row = NULL;
-    buf_clear(&out->prompt), buf_clear(&out->gold), buf_clear(&out->kind);
-    out->task = p->name;
+    begin(out, p);
+    if (p->mix.family) TRY(from_family(out, q, p, i, err));
+    else from_file(out, p, rng_below(p->n_rows, q->seed, i, DRAW_ROW, RNG_DATA));
+    return complete(out, err);
+}
+
+/* ---- looking at all ----------------------------------------------------------------------------- */
+
+ponder_status questions_each(const questions *q, questions_fn *fn, void *user, ponder_error *err)
+{
+    question row = {0};
     ponder_status st = PONDER_OK;
-    if (p->mix.family) st = from_family(out, q, p, i, err);
-    else from_file(out, q, p, i);
-    if (st == PONDER_OK && (out->prompt.failed || out->gold.failed || out->kind.failed))
-        st = err_set(err, PONDER_ENOMEM, "no memory for a question");
+    for (const part *p = q->parts; p < q->parts + q->n; p++)
+        for (size_t i = 0; i < p->n_rows && st == PONDER_OK; i++) {
+            begin(&row, p);
+            from_file(&row, p, i);
+            st = complete(&row, err);
+            if (st == PONDER_OK) st = fn(user, &row, err);
+            if (st != PONDER_OK) err_context(err, st, "%s:%zu", p->name, p->rows[i].line);
+        }
+    question_free(&row);
     return st;
+}
+
+typedef struct wanted {
+    const char *kind, *remedy;
+} wanted;
+
+static ponder_status check_row(void *user, const question *q, ponder_error *err)
+{
+    const wanted *w = user;
+    const reward_question ask = {w->kind ? str_of(w->kind) : buf_str(&q->kind), buf_str(&q->gold),
+                                 q->puzzle};
+    if (question_known(q)) return reward_check(&ask, err);
+    return err_set(err, PONDER_EFORMAT, "no \"answer\" to judge by; %s", w->remedy);
+}
+
+ponder_status questions_check(const questions *q, const char *kind, const char *remedy,
+                              ponder_error *err)
+{
+    wanted w = {kind, remedy};
+    return questions_each(q, check_row, &w, err);
 }
 
 void question_free(question *q)

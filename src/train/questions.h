@@ -25,21 +25,25 @@ typedef struct questions questions;
 ponder_status questions_open(questions **out, const json_t *list, const char *name, const char *dir,
                              enum task_split split, uint64_t seed, ponder_error *err);
 void questions_close(questions *q);
-/* Can all rows be judged by a verifier (NULL: by that of their own kind)? EFORMAT names file and line
- * of one that cannot; `remedy` ends the message for one without an answer. */
-ponder_status questions_check(const questions *q, const char *kind, const char *remedy,
-                              ponder_error *err);
 
 /* Buffers are reused from draw to draw. */
 typedef struct question {
     buf prompt, gold, kind;
-    json_t *puzzle; /* owned, or NULL */
+    json_t *puzzle;    /* owned, or NULL */
     const json_t *row; /* of a file, as it stands there; else NULL */
     size_t line;       /* where */
-    const char *task; /* of a family or file; for the log */
+    const char *task;  /* of a family or file; for the log */
     int level;
     enum task_lang lang;
 } question;
+
+/* Calls fn for every row of its files until one fails; the error then names file and line. */
+typedef ponder_status questions_fn(void *user, const question *q, ponder_error *err);
+ponder_status questions_each(const questions *q, questions_fn *fn, void *user, ponder_error *err);
+/* Can all rows be judged by a verifier (NULL: by that of their own kind)? `remedy` ends the message
+ * for one without an answer. */
+ponder_status questions_check(const questions *q, const char *kind, const char *remedy,
+                              ponder_error *err);
 
 ponder_status questions_draw(question *out, const questions *q, uint64_t i, ponder_error *err);
 void question_free(question *q);
