@@ -30,7 +30,7 @@ static const struct shortcut {
     {"steps", "steps", "N", "updates"},
     {"passes", "passes", "X", "times the data is gone through, instead of --steps; sft: 2"},
     {"batch", "batch", "N", "examples of an update; 16"},
-    {"lr", "lr", "X", "learning rate; sft: 1e-4, grpo: 3e-6"},
+    {"lr", "lr", "X", "learning rate; 1e-4, grpo: 3e-6"},
     {"max-tokens", "max_tokens", "N", "longest example, or question and answer; 1024"},
     {"lora", "lora_rank", "R", "learn adapters of rank R only; 0: everything"},
     {"precision", "precision", "P", "f32, bf16 or fp8; without it bf16"},
@@ -58,7 +58,7 @@ typedef struct options {
 static const struct usual {
     const char *kind, *keys;
 } USUAL[] = {
-    {"pretrain", "{\"passes\": 2, \"batch\": 16}"},
+    {"pretrain", "{\"passes\": 2, \"batch\": 16, \"lr\": 1e-4}"},
     {"sft", "{\"passes\": 2, \"batch\": 16}"},
     {"grpo", "{\"steps\": 100, \"questions\": 8, \"group\": 8}"},
 };
