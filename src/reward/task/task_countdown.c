@@ -189,14 +189,23 @@ static countdown flawed(const countdown *c, task_tale *t)
     return told;
 }
 
+/* a op b as somebody tries it who is after `goal`; -1: not worth a try, since it does not come out
+ * even or overshoots by far. */
+static int32_t attempt(int32_t a, char op, int32_t b, int32_t goal)
+{
+    enum { EASY = 100 };
+    int32_t r = op == '-' ? a - b : join(a, op, b, goal > EASY / 2 ? 2 * goal : EASY);
+    return r > 0 || op == '-' ? r : -1;
+}
+
 /* Every way to join the last two numbers, until one makes the target; false: one does. */
 static bool try_last(task_tale *t, const int32_t *v, int32_t goal)
 {
     bool first = true;
     int32_t a = v[0] > v[1] ? v[0] : v[1], b = v[0] > v[1] ? v[1] : v[0];
     for (const char *op = "+-*/"; *op; op++) {
-        int32_t r = *op == '-' ? a - b : join(a, *op, b, INT32_MAX);
-        if (*op == '/' && !r) continue;
+        int32_t r = attempt(a, *op, b, goal);
+        if (r < 0) continue;
         if (r == goal) return false;
         if (!first) buf_add_char(t->out, ' ');
         first = false;
@@ -238,8 +247,8 @@ static bool wrong_way(task_tale *t, const countdown *c, int32_t goal, ways *told
             i = j, j = swap;
         }
         char op = "+-*/"[task_below(t->d, 4)];
-        int32_t r = join(v[i], op, v[j], 10000);
-        if (!r) op = '+', r = v[i] + v[j];
+        int32_t r = attempt(v[i], op, v[j], goal);
+        if (r <= 0) op = '+', r = v[i] + v[j];
         put_join(t->out, v[i], op, v[j], r);
         task_text(t->out, ", ");
         v[i] = r, v[j] = v[left - 1];
@@ -259,8 +268,8 @@ static void right_way(task_tale *t, const countdown *c)
     int32_t a = c->value[s.a], b = c->value[s.b];
     for (int i = 0; i < last; i++) put_step(c, i, t->out), task_text(t->out, ", ");
     for (const char *op = "+-*/"; *op && *op != s.op; op++) {
-        int32_t r = *op == '-' ? a - b : join(a, *op, b, INT32_MAX);
-        if ((*op == '/' && !r) || r == target(c)) continue;
+        int32_t r = attempt(a, *op, b, target(c));
+        if (r < 0 || r == target(c)) continue;
         put_join(t->out, a, *op, b, r);
         buf_add_char(t->out, ' ');
     }
