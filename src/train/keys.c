@@ -84,7 +84,7 @@ static ponder_status store_number(const key *k, void *at, const json_t *v, const
 static ponder_status store(const key *k, void *out, const json_t *v, const char *where,
                            ponder_error *err)
 {
-    void *at = out ? (char *)out + k->at : NULL; /* notes go nowhere */
+    void *at = out ? (char *)out + k->at : NULL; /* what is only checked goes nowhere */
     switch (k->kind) {
     case KEY_NOTE: return json_is_string(v) ? PONDER_OK : wrong(k, where, "text", err);
     case KEY_TEXT:
@@ -101,7 +101,7 @@ static ponder_status store(const key *k, void *out, const json_t *v, const char 
         return PONDER_OK;
     case KEY_OBJECT:
         if (!json_is_object(v)) return wrong(k, where, "an object", err);
-        *(const json_t **)at = v;
+        if (at) *(const json_t **)at = v;
         return PONDER_OK;
     default: return store_number(k, at, v, where, err);
     }

@@ -3,7 +3,7 @@
  *
  * OUT/NAME/identity says of which settings a stage is, OUT/NAME/done that it is through. A stage's
  * identity takes in those of the stages it builds on, so a change in one is noticed in all. */
-#include "train/stage.h"
+#include "train/origin.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -15,10 +15,9 @@
 typedef struct pipeline {
     const recipe *r;
     const pipeline_options *o;
-    recipe_model model;
-    tokenizer *t;
-    char *start;          /* of the first stage; NULL: fresh */
-    char *tokenizer_json; /* NULL: a GGUF file brings its own */
+    recipe_model model, own[RECIPE_STAGES]; /* the recipe's, and those of stages that have one */
+    tokenizer *t;                           /* the recipe's; NULL: no stage needs it */
+    char *tokenizer_json;
     char *metrics, *report;
     uint64_t identity[RECIPE_STAGES];
 } pipeline;
@@ -29,13 +28,6 @@ static ponder_status no_memory(const pipeline *p, ponder_error *err)
 }
 
 /* ---- before anything runs -------------------------------------------------------------------- */
-
-static const recipe_stage *stage_named(const recipe *r, const char *name, size_t before)
-{
-    for (size_t i = 0; i < before; i++)
-        if (!strcmp(r->stage[i].name, name)) return &r->stage[i];
-    return NULL;
-}
 
 static ponder_status check_stage(const recipe *r, size_t i, ponder_error *err)
 {
@@ -52,73 +44,154 @@ static ponder_status check_stage(const recipe *r, size_t i, ponder_error *err)
         buf_free(&known);
         return st;
     }
-    if (s->from && !stage_named(r, s->from, i)) {
-        char *path = recipe_path(r, s->from);
-        bool there = path && file_exists(path);
-        free(path);
-        if (!there)
-            return err_set(err, PONDER_EFORMAT,
-                           "%s: \"from\" \"%s\" is no earlier stage and no file", where, s->from);
-    }
-    return kind->check(r, s, err);
+    uint64_t reads;
+    TRY(kind->check(r, s, err));
+    TRY(origin_check(r, i, err));
+    return origin_reads(&reads, r, i, err);
 }
 
 static ponder_status check_all(const recipe *r, const char *only, ponder_error *err)
 {
     for (size_t i = 0; i < r->n; i++) TRY(check_stage(r, i, err));
-    if (!only || stage_named(r, only, r->n)) return PONDER_OK;
+    bool there = !only;
+    for (size_t i = 0; i < r->n && !there; i++) there = !strcmp(r->stage[i].name, only);
+    if (there) return PONDER_OK;
     return err_set(err, PONDER_EARG, "%s has no stage \"%s\"", r->name, only);
 }
 
-/* ---- tokenizer and first model --------------------------------------------------------------- */
+/* ---- models and tokenizers ------------------------------------------------------------------- */
 
 static bool is_gguf(const char *path) { return str_ends(str_of(path), STR(".gguf")); }
 
-/* A model to begin with brings its tokenizer; else the recipe's is made or read. */
-static ponder_status prepare(pipeline *p, ponder_error *err)
+/* The recipe's tokenizer, where there are models that bring none. */
+static ponder_status make_tokenizer(pipeline *p, const recipe_tokenizer *t, ponder_error *err)
 {
-    recipe_tokenizer t;
-    TRY(recipe_read_model(&p->model, p->r, err));
-    TRY(recipe_read_tokenizer(&t, p->r, err));
-    if (p->model.start) {
-        p->start = recipe_path(p->r, p->model.start);
-        if (!p->start) return no_memory(p, err);
-        if (p->r->tokenizer)
-            return err_set(
-                err, PONDER_EFORMAT,
-                "%s: the model to \"start\" with has a tokenizer; leave \"tokenizer\" out",
-                p->r->name);
-        if (!is_gguf(p->start)) p->tokenizer_json = stage_path(p->start, "tokenizer.json", NULL);
-        return tokenizer_open(&p->t, p->tokenizer_json ? p->tokenizer_json : p->start, err);
-    }
     if (!p->r->tokenizer)
         return err_set(err, PONDER_EFORMAT, "%s: no \"tokenizer\"", p->r->name);
-    TRY(stage_make_tokenizer(&p->tokenizer_json, p->r, &t, p->o, err));
-    TRY(tokenizer_open(&p->t, p->tokenizer_json, err));
-    p->model.config.vocab = tokenizer_size(p->t);
-    p->model.config.bos = tokenizer_bos(p->t);
-    p->model.config.eos = tokenizer_eos(p->t);
-    ponder_status st = model_config_check(&p->model.config, err);
-    return st == PONDER_OK ? st : err_context(err, st, "%s: \"model\"", p->r->name);
+    TRY(stage_make_tokenizer(&p->tokenizer_json, p->r, t, p->o, err));
+    return tokenizer_open(&p->t, p->tokenizer_json, err);
+}
+
+/* Fresh weights are for the recipe's tokenizer. */
+static ponder_status complete_model(const pipeline *p, recipe_model *m, const char *where,
+                                    ponder_error *err)
+{
+    m->config.vocab = tokenizer_size(p->t);
+    m->config.bos = tokenizer_bos(p->t);
+    m->config.eos = tokenizer_eos(p->t);
+    ponder_status st = model_config_check(&m->config, err);
+    return st == PONDER_OK ? st : err_context(err, st, "%s: \"model\"", where);
+}
+
+static ponder_status read_models(pipeline *p, bool *fresh, ponder_error *err)
+{
+    const recipe *r = p->r;
+    bool recipes = r->model != NULL;
+    *fresh = false;
+    for (size_t i = 0; i < r->n; i++) {
+        char where[256];
+        size_t giver = origin_of(r, i).giver;
+        recipe_where(where, r, &r->stage[i]);
+        if (r->stage[i].model)
+            TRY(recipe_read_model(&p->own[i], r, r->stage[i].model, where, err));
+        *fresh = *fresh || !origin_given(r, giver);
+        recipes = recipes || origin_is_recipes(r, giver);
+    }
+    return recipes ? recipe_read_model(&p->model, r, r->model, r->name, err) : PONDER_OK;
+}
+
+static ponder_status prepare(pipeline *p, ponder_error *err)
+{
+    const recipe *r = p->r;
+    recipe_tokenizer t;
+    bool fresh;
+    TRY(read_models(p, &fresh, err));
+    TRY(recipe_read_tokenizer(&t, r, err));
+    if (!fresh && p->model.start && r->tokenizer)
+        return err_set(err, PONDER_EFORMAT,
+                       "%s: the model to \"start\" with has a tokenizer; leave \"tokenizer\" out",
+                       r->name);
+    if (!fresh) return PONDER_OK;
+    TRY(make_tokenizer(p, &t, err));
+    if (r->model && !p->model.start) TRY(complete_model(p, &p->model, r->name, err));
+    for (size_t i = 0; i < r->n; i++) {
+        char where[256];
+        recipe_where(where, r, &r->stage[i]);
+        if (r->stage[i].model && !p->own[i].start)
+            TRY(complete_model(p, &p->own[i], where, err));
+    }
+    return PONDER_OK;
+}
+
+/* A stage with what it begins with: its line of models brings the tokenizer. */
+typedef struct begun {
+    stage_context c;
+    size_t number;
+    origin from;
+    char *start, *dir, *given, *tokenizer_json;
+    tokenizer *t;
+    recipe_stage stage; /* with files in place of stages' names */
+    json_t *json;
+} begun;
+
+static ponder_status open_tokenizer(pipeline *p, begun *b, ponder_error *err)
+{
+    b->c.t = p->t;
+    b->c.tokenizer_json = p->tokenizer_json;
+    if (!b->given) return PONDER_OK;
+    if (!is_gguf(b->given)) {
+        b->tokenizer_json = stage_path(b->given, "tokenizer.json", NULL);
+        if (!b->tokenizer_json) return no_memory(p, err);
+    }
+    b->c.tokenizer_json = b->tokenizer_json;
+    TRY(tokenizer_open(&b->t, b->tokenizer_json ? b->tokenizer_json : b->given, err));
+    b->c.t = b->t;
+    return PONDER_OK;
+}
+
+/* Paths of the model that stage b->number begins with. */
+static ponder_status find_start(const pipeline *p, begun *b, ponder_error *err)
+{
+    const recipe *r = p->r;
+    const char *given = origin_given(r, b->from.giver);
+    if (given && !(b->given = recipe_path(r, given))) return no_memory(p, err);
+    if (b->from.maker < r->n) {
+        b->start = stage_path(p->o->out, r->stage[b->from.maker].name, "model.gguf");
+        if (!b->start) return no_memory(p, err);
+    } else if (b->given && !(b->start = strdup(b->given))) {
+        return no_memory(p, err);
+    }
+    return PONDER_OK;
+}
+
+static void end(begun *b)
+{
+    tokenizer_close(b->t);
+    free(b->start), free(b->dir), free(b->given), free(b->tokenizer_json);
+    json_decref(b->json);
 }
 
 /* ---- one stage ------------------------------------------------------------------------------- */
 
-/* The model stage i begins with, and the stage that makes it (r->n: none). */
-static ponder_status start_of(const pipeline *p, size_t i, char **path, size_t *maker,
-                              ponder_error *err)
+/* Takes in everything that stage i builds on. */
+static uint64_t identity_of(const pipeline *p, size_t i, origin from, uint64_t reads)
 {
     const recipe *r = p->r;
-    const char *from = r->stage[i].from;
-    *maker = r->n;
-    *path = NULL;
+    const recipe_stage *giver = &r->stage[from.giver];
+    uint64_t h = recipe_hash(0xcbf29ce484222325u ^ r->seed, r->stage[i].json);
+    if (from.maker < r->n) {
+        h = rng_u64(h, p->identity[from.maker], 0, RNG_DATA);
+    } else {
+        if (from.giver != i) { /* a stage between them made no model */
+            h = recipe_hash(h, giver->model);
+            h = recipe_hash(h, json_object_get(giver->json, "from"));
+        }
+        if (!giver->model) h = recipe_hash(h, r->model);
+        if (!giver->model || !origin_given(r, from.giver)) h = recipe_hash(h, r->tokenizer);
+    }
     for (size_t k = 0; k < i; k++)
-        if (from ? !strcmp(r->stage[k].name, from) : k + 1 == i) *maker = k;
-    if (*maker < r->n) *path = stage_path(p->o->out, r->stage[*maker].name, "model.gguf");
-    else if (from) *path = recipe_path(r, from);
-    else if (p->start) *path = strdup(p->start);
-    else return PONDER_OK;
-    return *path ? PONDER_OK : no_memory(p, err);
+        if (reads >> k & 1) h = rng_u64(h, p->identity[k], 1, RNG_DATA);
+    return h;
 }
 
 /* Settings that differ from those of what is there already are an error, not a reason to delete. */
@@ -141,55 +214,65 @@ static ponder_status check_identity(const stage_context *c, ponder_error *err)
     return st;
 }
 
-static ponder_status run_here(const stage_context *c, bool *ran, ponder_error *err)
+/* Opens what the stage needs and does it. */
+static ponder_status run_kind(pipeline *p, begun *b, ponder_error *err)
 {
+    stage_context *c = &b->c;
+    if (c->start && !file_exists(c->start))
+        return err_set(err, PONDER_ENOTFOUND,
+                       "%s: %s is not there yet: run the stage that makes it", c->where, c->start);
+    TRY(origin_resolve(&b->json, p->r, b->number, p->o->out, err));
+    b->stage = *c->stage;
+    b->stage.json = b->json;
+    c->stage = &b->stage;
+    TRY(open_tokenizer(p, b, err));
+    return stage_kind_find(c->stage->kind)->run(c, err);
+}
+
+static ponder_status run_here(pipeline *p, begun *b, ponder_error *err)
+{
+    const stage_context *c = &b->c;
     char *done = stage_path(c->o->out, c->stage->name, "done");
-    if (!done) return err_set(err, PONDER_ENOMEM, "%s: out of memory", c->where);
+    if (!done) return no_memory(p, err);
     ponder_status st = check_identity(c, err);
-    *ran = st == PONDER_OK && !file_exists(done);
-    if (*ran && c->start && !file_exists(c->start))
-        st = err_set(err, PONDER_ENOTFOUND, "%s: %s is not there yet: run the stage that makes it",
-                     c->where, c->start);
-    if (*ran && st == PONDER_OK) st = stage_kind_find(c->stage->kind)->run(c, err);
-    if (*ran && st == PONDER_OK) st = stage_write_file(done, STR("done\n"), err);
-    if (!*ran && st == PONDER_OK && c->o->screen)
+    if (st == PONDER_OK && !file_exists(done)) {
+        st = run_kind(p, b, err);
+        if (st == PONDER_OK) st = stage_write_file(done, STR("done\n"), err);
+    } else if (st == PONDER_OK && c->o->screen) {
         fprintf(c->o->screen, "%s: done before\n", c->stage->name);
+    }
     free(done);
     return st;
 }
 
 static ponder_status run_stage(pipeline *p, size_t i, ponder_error *err)
 {
-    const recipe_stage *s = &p->r->stage[i];
-    char where[256], *start;
-    size_t maker;
-    bool ran;
-    recipe_where(where, p->r, s);
-    TRY(start_of(p, i, &start, &maker, err));
-    uint64_t h = recipe_hash(0xcbf29ce484222325u ^ p->r->seed, s->json);
-    if (maker < p->r->n) h = rng_u64(h, p->identity[maker], 0, RNG_DATA);
-    else h = recipe_hash(recipe_hash(h, p->r->model), p->r->tokenizer);
-    p->identity[i] = h;
-    if (p->o->only && strcmp(p->o->only, s->name)) {
-        free(start);
-        return PONDER_OK;
+    const recipe *r = p->r;
+    const recipe_stage *s = &r->stage[i];
+    char where[256];
+    uint64_t reads;
+    recipe_where(where, r, s);
+    TRY(origin_reads(&reads, r, i, err));
+    begun b = {.number = i, .from = origin_of(r, i)};
+    p->identity[i] = identity_of(p, i, b.from, reads);
+    if (p->o->only && strcmp(p->o->only, s->name)) return PONDER_OK;
+    b.dir = stage_path(p->o->out, s->name, NULL);
+    ponder_status st = b.dir ? find_start(p, &b, err) : no_memory(p, err);
+    if (st == PONDER_OK) {
+        b.c = (stage_context){.recipe = r,
+                              .stage = s,
+                              .o = p->o,
+                              .where = where,
+                              .dir = b.dir,
+                              .metrics = p->metrics,
+                              .report = p->report,
+                              .start = b.start,
+                              .model = s->model ? &p->own[i] : &p->model,
+                              .identity = p->identity[i],
+                              .seed = rng_u64(r->seed, i, 1, RNG_DATA)};
+        st = run_here(p, &b, err);
     }
-    stage_context c = {.recipe = p->r,
-                       .stage = s,
-                       .o = p->o,
-                       .where = where,
-                       .metrics = p->metrics,
-                       .report = p->report,
-                       .start = start,
-                       .model = &p->model,
-                       .t = p->t,
-                       .tokenizer_json = p->tokenizer_json,
-                       .identity = h,
-                       .seed = rng_u64(p->r->seed, i, 1, RNG_DATA)};
-    char *dir = stage_path(p->o->out, s->name, NULL);
-    c.dir = dir;
-    ponder_status st = dir ? run_here(&c, &ran, err) : no_memory(p, err);
-    free(dir), free(start);
+    end(&b);
     return st;
 }
 
@@ -229,6 +312,6 @@ ponder_status pipeline_run(const recipe *r, const pipeline_options *o, ponder_er
     if (st == PONDER_OK) st = run_all(&p, err);
     if (fd >= 0) close(fd);
     tokenizer_close(p.t);
-    free(p.start), free(p.tokenizer_json), free(p.metrics), free(p.report);
+    free(p.tokenizer_json), free(p.metrics), free(p.report);
     return st;
 }

@@ -23,6 +23,7 @@ const key stage_keys[] = {
     {"name", KEY_NOTE, 0, 0, 0},
     {"kind", KEY_NOTE, 0, 0, 0},
     {"from", KEY_NOTE, 0, 0, 0},
+    {"model", KEY_OBJECT, 0, 0, 0},
     {0},
 };
 
@@ -54,8 +55,9 @@ static ponder_status read_stage(recipe *r, const json_t *json, ponder_error *err
     recipe_stage *s = &r->stage[r->n];
     const json_t *name = json_object_get(json, "name"), *kind = json_object_get(json, "kind"),
                  *from = json_object_get(json, "from");
-    *s = (recipe_stage){json_string_value(name), json_string_value(kind), json_string_value(from),
-                        json};
+    *s = (recipe_stage){.name = json_string_value(name), .kind = json_string_value(kind),
+                        .from = json_string_value(from),
+                        .model = json_object_get(json, "model"), .json = json};
     if (!s->kind)
         return err_set(err, PONDER_EFORMAT, "%s: stage %zu has no \"kind\"", r->name, r->n + 1);
     if (!s->name) s->name = s->kind;
@@ -172,7 +174,7 @@ static void complete(model_config *c, bool v3)
     if (!c->ffn && v3) c->ffn = c->expert_ffn;
 }
 
-static ponder_status read_form(recipe_model *out, const recipe *r, const char *form,
+static ponder_status read_form(recipe_model *out, const json_t *json, const char *form,
                                const char *where, ponder_error *err)
 {
     static const char *const forms[] = {"llama", "qwen2", "deepseek_v3"};
@@ -191,30 +193,31 @@ static ponder_status read_form(recipe_model *out, const recipe *r, const char *f
     }
     c->rope_pairs = c->arch != MODEL_QWEN2; /* as GGUF files have it */
     const key_table tables[] = {{word_keys, &w}, {form_keys, c}};
-    TRY(keys_read(r->model, where, tables, COUNT_OF(tables), err));
+    TRY(keys_read(json, where, tables, COUNT_OF(tables), err));
     complete(c, v3);
     snprintf(c->name, sizeof c->name, "%s", form);
     return PONDER_OK;
 }
 
-ponder_status recipe_read_model(recipe_model *out, const recipe *r, ponder_error *err)
+ponder_status recipe_read_model(recipe_model *out, const recipe *r, const json_t *json,
+                                const char *name, ponder_error *err)
 {
-    char where[256];
+    char where[320];
     model_words w = {.init = 0.02f};
     *out = (recipe_model){0};
-    snprintf(where, sizeof where, "%s: \"model\"", r->name);
-    if (!r->model) return err_set(err, PONDER_EFORMAT, "%s is missing", where);
-    bool form = json_object_get(r->model, "form") != NULL;
-    bool config = json_object_get(r->model, "config") != NULL;
-    if (form + config + (json_object_get(r->model, "start") != NULL) != 1)
+    snprintf(where, sizeof where, "%s: \"model\"", name);
+    if (!json) return err_set(err, PONDER_EFORMAT, "%s is missing", where);
+    bool form = json_object_get(json, "form") != NULL;
+    bool config = json_object_get(json, "config") != NULL;
+    if (form + config + (json_object_get(json, "start") != NULL) != 1)
         return err_set(err, PONDER_EFORMAT, "%s: want one of \"start\", \"config\" and \"form\"",
                        where);
     model_config unused;
     const key_table tables[] = {{word_keys, &w}, {form_keys, &unused}};
-    TRY(keys_read(r->model, where, tables, form ? 2 : 1, err));
+    TRY(keys_read(json, where, tables, form ? 2 : 1, err));
     out->start = w.start;
     out->init = w.init;
-    if (form) return read_form(out, r, w.form, where, err);
+    if (form) return read_form(out, json, w.form, where, err);
     if (!w.config) return PONDER_OK;
     char *path = str_ends(str_of(w.config), STR(".json")) ? recipe_path(r, w.config) : NULL;
     ponder_status st = model_config_named(&out->config, path ? path : w.config, err);

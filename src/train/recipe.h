@@ -15,7 +15,8 @@ enum { RECIPE_STAGES = 64 };
 typedef struct recipe_stage {
     const char *name, *kind,
         *from; /* from: NULL for the stage before; else a stage or a model file */
-    const json_t *json;             /* the whole object */
+    const json_t *model; /* of its own, instead of `from`; NULL: none */
+    const json_t *json;  /* the whole object */
 } recipe_stage;
 
 typedef struct recipe {
@@ -43,7 +44,9 @@ typedef struct recipe_model {
     model_config config;
     float init; /* standard deviation of fresh weights */
 } recipe_model;
-ponder_status recipe_read_model(recipe_model *out, const recipe *r, ponder_error *err);
+/* `json` is the recipe's "model" or a stage's; `where` stands in messages. */
+ponder_status recipe_read_model(recipe_model *out, const recipe *r, const json_t *json,
+                                const char *where, ponder_error *err);
 
 /* "tokenizer": {"path": tokenizer.json}, or one to be made: {"size", "pre", "data", "examples"}. */
 typedef struct recipe_tokenizer {

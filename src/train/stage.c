@@ -5,9 +5,10 @@
 #include <stdlib.h>
 
 const stage_kind stage_kinds[] = {
-    {"pretrain", "next-token prediction on everything", supervised_check, supervised_run},
-    {"sft", "fine-tuning on responses", supervised_check, supervised_run},
-    {"grpo", "reinforcement learning from verified answers", policy_check, policy_run},
+    {"pretrain", "next-token prediction on everything", supervised_check, supervised_run,
+     STAGE_MODEL},
+    {"sft", "fine-tuning on responses", supervised_check, supervised_run, STAGE_MODEL},
+    {"grpo", "reinforcement learning from verified answers", policy_check, policy_run, STAGE_MODEL},
     {0},
 };
 

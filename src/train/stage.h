@@ -28,18 +28,27 @@ typedef struct stage_context {
     const char *metrics, *report;
     const char *start;          /* a model file or directory; NULL: fresh weights */
     const recipe_model *model;  /* of fresh weights; vocabulary filled in */
-    const tokenizer *t;
-    const char *tokenizer_json; /* for models that are saved; NULL: as in `start`, a GGUF file */
+    const tokenizer *t;         /* of the model it begins with */
+    const char *tokenizer_json; /* of t, for models that are saved; NULL: as in `start`, a GGUF */
     uint64_t identity, seed;    /* of the stage */
 } stage_context;
+
+/* What a kind of stage leaves for others in OUT/NAME. After one that makes no model, the next
+ * stage begins with the model that this one began with. */
+enum stage_makes {
+    STAGE_MODEL,   /* model.gguf */
+    STAGE_SAMPLES, /* samples.jsonl and, with "pairs", pairs.jsonl; no model */
+    STAGE_NOTHING  /* no model */
+};
 
 /* A kind of stage. A row in stage_kinds makes it usable in recipes. */
 typedef struct stage_kind {
     const char *name, *about;
     /* Reads the stage's keys, before any stage runs. */
     ponder_status (*check)(const recipe *r, const recipe_stage *s, ponder_error *err);
-    /* Does it, going on where it was stopped; leaves OUT/NAME/model.gguf when it trains a model. */
+    /* Does it, going on where it was stopped. */
     ponder_status (*run)(const stage_context *c, ponder_error *err);
+    enum stage_makes makes;
 } stage_kind;
 
 extern const stage_kind stage_kinds[]; /* ends with name NULL */

@@ -14,7 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     ponder_error err;
     if (json_parse(&j, (str){(const char *)data, n}, "fuzz", &err) != PONDER_OK) return 0;
     if (recipe_of(&r, j, "fuzz", "", &err) != PONDER_OK) return 0;
-    if (recipe_read_model(&m, &r, &err) == PONDER_OK && !m.start)
+    if (recipe_read_model(&m, &r, r.model, r.name, &err) == PONDER_OK && !m.start)
         (void)model_config_check(&m.config, &err);
     (void)recipe_read_tokenizer(&t, &r, &err);
     for (size_t i = 0; i < r.n; i++) {

@@ -62,7 +62,7 @@ static void models_are_completed(void **state)
     check_ok(of(&r,
                 "{\"model\":{\"form\":\"llama\",\"layers\":3,\"width\":96,\"heads\":6}," STAGE "}",
                 &err));
-    check_ok(recipe_read_model(&m, &r, &err));
+    check_ok(recipe_read_model(&m, &r, r.model, r.name, &err));
     assert_int_equal(m.config.head_dim, 16);
     assert_int_equal(m.config.kv_heads, 6);
     assert_int_equal(m.config.ffn, 256);
@@ -75,7 +75,7 @@ static void models_are_completed(void **state)
                     "\"kv_rank\":32,\"rope_dim\":16,\"nope_dim\":16,\"v_dim\":16,\"experts\":8,"
                     "\"experts_used\":2,\"experts_shared\":1,\"expert_ffn\":64,\"dense_layers\":1,"
                     "\"mtp_layers\":1,\"init\":0.006}," STAGE "}", &err));
-    check_ok(recipe_read_model(&m, &r, &err));
+    check_ok(recipe_read_model(&m, &r, r.model, r.name, &err));
     assert_int_equal(m.config.head_dim, 32);
     assert_int_equal(m.config.gate, MODEL_GATE_SIGMOID);
     assert_true(m.init == 0.006f);
