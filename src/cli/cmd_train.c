@@ -23,22 +23,26 @@ static void catch_stops(void)
     sigaction(SIGTERM, &act, NULL);
 }
 
-/* Options that are keys of a stage. What may stand there is checked where stages are read. */
+enum { LEARN = 1, ASK = 2 };
+
+/* Options that are keys of a stage. What may stand there is checked where stages are read. Of
+ * distillation, `of` says which stage they are for: the student's, the teacher's, or both. */
 static const struct shortcut {
+    unsigned of;
     const char *option, *key, *arg, *help;
 } SHORTCUTS[] = {
-    {"steps", "steps", "N", "updates"},
-    {"passes", "passes", "X", "times the data is gone through, instead of --steps; sft: 2"},
-    {"batch", "batch", "N", "examples of an update; 16"},
-    {"lr", "lr", "X", "learning rate; 1e-4, grpo: 3e-6"},
-    {"max-tokens", "max_tokens", "N", "longest example, or question and answer; 1024"},
-    {"lora", "lora_rank", "R", "learn adapters of rank R only; 0: everything"},
-    {"precision", "precision", "P", "f32, bf16 or fp8; without it bf16"},
-    {"template", "template", "NAME", "chat template; without it the model's"},
-    {"questions", "questions", "N", "grpo: questions of a step; 8"},
-    {"group", "group", "N", "grpo: answers to each; 8"},
-    {"answer-tokens", "answer_tokens", "N", "grpo: longest answer; 256"},
-    {"kl", "kl", "X", "grpo: weight of the distance to where it began; 0.001"},
+    {LEARN, "steps", "steps", "N", "updates"},
+    {LEARN, "passes", "passes", "X", "times the data is gone through, instead of --steps; sft: 2"},
+    {LEARN, "batch", "batch", "N", "examples of an update; 16"},
+    {LEARN, "lr", "lr", "X", "learning rate; 1e-4, grpo: 3e-6"},
+    {LEARN | ASK, "max-tokens", "max_tokens", "N", "longest example, or question and answer; 1024"},
+    {LEARN, "lora", "lora_rank", "R", "learn adapters of rank R only; 0: everything"},
+    {LEARN, "precision", "precision", "P", "f32, bf16 or fp8; without it bf16"},
+    {LEARN, "template", "template", "NAME", "chat template; without it the model's"},
+    {ASK, "questions", "questions", "N", "grpo: questions of a step; 8. sample, distill: in all"},
+    {ASK, "group", "group", "N", "answers to each; grpo: 8, sample, distill: 4"},
+    {ASK, "answer-tokens", "answer_tokens", "N", "longest answer; grpo: 256, sample, distill: 768"},
+    {LEARN, "kl", "kl", "X", "grpo: weight of the distance to where it began; 0.001"},
 };
 
 typedef struct options {
@@ -47,6 +51,8 @@ typedef struct options {
     bool quiet;
     /* of a single stage */
     const char *data, *eval, *verifier, *save_as;
+    const char *teacher; /* of distillation */
+    bool unverified;
     const char *key[COUNT_OF(SHORTCUTS)];
     cli_texts set, regex, program;
     uint64_t seed;
@@ -139,7 +145,14 @@ static void put_usual(json_t *stage, const char *kind)
     }
 }
 
-static ponder_status fill_stage(json_t *stage, const char *kind, const options *o,
+static void put_keys(json_t *stage, unsigned of, const options *o)
+{
+    for (size_t i = 0; i < COUNT_OF(SHORTCUTS); i++)
+        if (o->key[i] && SHORTCUTS[i].of & of)
+            json_object_set_new(stage, SHORTCUTS[i].key, value_of(o->key[i]));
+}
+
+static ponder_status fill_stage(json_t *stage, const char *kind, unsigned of, const options *o,
                                 ponder_error *err)
 {
     json_object_set_new(stage, "kind", json_string(kind));
@@ -150,8 +163,7 @@ static ponder_status fill_stage(json_t *stage, const char *kind, const options *
     }
     if (o->save_as) json_object_set_new(stage, "save_as", json_pack("[s]", o->save_as));
     put_rewards(stage, o);
-    for (size_t i = 0; i < COUNT_OF(SHORTCUTS); i++)
-        if (o->key[i]) json_object_set_new(stage, SHORTCUTS[i].key, value_of(o->key[i]));
+    put_keys(stage, of, o);
     for (size_t i = 0; i < o->set.n; i++) TRY(put_set(stage, o->set.p[i], err));
     put_usual(stage, kind);
     return PONDER_OK;
@@ -162,9 +174,26 @@ static ponder_status make_recipe(json_t **out, const char *kind, const char *sta
                                  const options *o, ponder_error *err)
 {
     json_t *stage = json_object();
-    ponder_status st = fill_stage(stage, kind, o, err);
+    ponder_status st = fill_stage(stage, kind, LEARN | ASK, o, err);
     *out = json_pack("{s:I, s:{s:o}, s:[o]}", "seed", (json_int_t)o->seed, "model", "start",
                      here(start), "stages", stage);
+    if (st == PONDER_OK && !*out) st = err_set(err, PONDER_ENOMEM, "recipe: out of memory");
+    return st;
+}
+
+/* The answers of one model, of which the other learns. */
+static ponder_status make_distillation(json_t **out, const char *student, const char *teacher,
+                                       const options *o, ponder_error *err)
+{
+    json_t *ask = json_pack("{s:s, s:s, s:o, s:o, s:b}", "name", "answers", "kind", "sample",
+                            "from", here(teacher), "data", files(o->data, o->verifier), "right",
+                            !o->unverified);
+    json_t *learn = json_pack("{s:s, s:o}", "name", "student", "from", here(student));
+    json_t *samples = json_pack("[{s:s}]", "stage", "answers");
+    put_keys(ask, ASK, o);
+    ponder_status st = fill_stage(learn, "sft", LEARN, o, err);
+    json_object_set_new(learn, "data", samples);
+    *out = json_pack("{s:I, s:[o, o]}", "seed", (json_int_t)o->seed, "stages", ask, learn);
     if (st == PONDER_OK && !*out) st = err_set(err, PONDER_ENOMEM, "recipe: out of memory");
     return st;
 }
@@ -198,19 +227,38 @@ static ponder_status start_embedded(char **path, const char *out, ponder_error *
     return st;
 }
 
+static const char DISTILL[] = "distill";
+
+static ponder_status single_json(json_t **out, const char *kind, const char *start,
+                                 const options *o, ponder_error *err)
+{
+    char *path, *teacher = NULL;
+    bool two = !strcmp(kind, DISTILL);
+    *out = NULL;
+    if (two) TRY(cli_find_model(&teacher, o->teacher, err));
+    ponder_status st = start ? cli_find_model(&path, start, err) : start_embedded(&path, o->out, err);
+    if (st == PONDER_OK) {
+        st = two ? make_distillation(out, path, teacher, o, err)
+                 : make_recipe(out, kind, path, o, err);
+        free(path);
+    }
+    free(teacher);
+    return st;
+}
+
 static ponder_status single(recipe *r, const char *kind, const char *start, const options *o,
                             ponder_error *err)
 {
-    char *path;
     json_t *json;
     if (!o->data || !o->out)
         return err_set(err, PONDER_EARG, "%s wants --data FILE.jsonl and --out DIR", kind);
-    TRY(start ? cli_find_model(&path, start, err) : start_embedded(&path, o->out, err));
-    ponder_status st = make_recipe(&json, kind, path, o, err);
-    free(path);
+    if (!strcmp(kind, DISTILL) && !o->teacher)
+        return err_set(err, PONDER_EARG, "%s wants a --teacher MODEL", kind);
+    ponder_status st = single_json(&json, kind, start, o, err);
     if (st == PONDER_OK) st = recipe_of(r, json, kind, "", err);
     else json_decref(json);
-    if (st == PONDER_OK) st = stage_kind_find(kind)->check(r, &r->stage[0], err);
+    for (size_t i = 0; i < r->n && st == PONDER_OK; i++)
+        st = stage_kind_find(r->stage[i].kind)->check(r, &r->stage[i], err);
     if (st == PONDER_OK) st = write_recipe(r->json, o->out, err);
     return st;
 }
@@ -247,7 +295,7 @@ static ponder_status run(const recipe *r, const char *out, const options *o, pon
 static ponder_status train(const char **args, const options *o, ponder_error *err)
 {
     recipe r = {0};
-    bool kind = stage_kind_find(args[0]) && !file_exists(args[0]);
+    bool kind = (stage_kind_find(args[0]) || !strcmp(args[0], DISTILL)) && !file_exists(args[0]);
     if (!kind && args[1])
         return err_set(err, PONDER_EARG, "unexpected argument \"%s\"; see --help", args[1]);
     ponder_status st = kind ? single(&r, args[0], args[1], o, err) : recipe_open(&r, args[0], err);
@@ -273,6 +321,8 @@ int cmd_train(int argc, char **argv)
         {"eval-data", 0, CLI_TEXT, &o.eval, "FILE", "JSON lines to measure on", 0, 0},
         {"save-as", 0, CLI_TEXT, &o.save_as, "TYPE", "also save as bf16, q8_0, ... or safetensors",
          0, 0},
+        {"teacher", 0, CLI_TEXT, &o.teacher, "MODEL", "distill: whose answers are learnt", 0, 0},
+        {"unverified", 0, CLI_FLAG, &o.unverified, NULL, "distill: learn wrong answers too", 0, 0},
         {"seed", 0, CLI_U64, &o.seed, "S", "of the order of the data and of answers", 0, 0},
         {"kind", 0, CLI_TEXT, &o.verifier, "KIND", "grpo: what judges answers to rows without one",
          0, 0},
@@ -293,9 +343,11 @@ int cmd_train(int argc, char **argv)
                "recipe, a kind\nof stage with a model (without: the embedded one) and data:");
     for (const stage_kind *k = stage_kinds; k->name; k++)
         buf_printf(&about, "\n  %-10s %s", k->name, k->about);
+    buf_printf(&about, "\n  %-10s %s", DISTILL, "a model learns from another one's right answers");
     const cli_command c = {
         .usage = "train RECIPE [options]\n       ponder train KIND [MODEL] --data FILE --out DIR "
-                 "[options]",
+                 "[options]\n       ponder train distill [STUDENT] --teacher MODEL --data FILE "
+                 "--out DIR [options]",
         .about = about.p ? about.p : "",
         .examples = "  ponder train recipes/tiny.json\n"
                     "  ponder train sft model.gguf --data answers.jsonl --out tuned --passes 3\n"

@@ -153,9 +153,14 @@ ponder_status answers_fill(answers *a, const questions *q, size_t first, size_t 
     rollout_prompt *prompts = malloc(size_max(n, 1) * sizeof *prompts);
     if (!prompts) return err_set(err, PONDER_ENOMEM, "no memory for %zu prompts", n);
     for (size_t i = 0; i < n; i++)
-        prompts[i] = (rollout_prompt){a->prompt[first + i].p, a->prompt[first + i].n};
-    ponder_status st = rollout_fill(&a->r, a->e, first, prompts, n, a->o.temperature,
-                                    a->o.max_tokens, seed, NULL, err);
+        prompts[i] = (rollout_prompt){
+            a->prompt[first + i].p, a->prompt[first + i].n,
+            rng_u64(seed, a->o.numbered ? number + i : i, 0, RNG_SAMPLE)};
+    const engine_sampling sampling = {.temperature = a->o.temperature,
+                                      .top_p = a->o.top_p > 0 ? a->o.top_p : 1,
+                                      .repetition = 1};
+    ponder_status st =
+        rollout_fill(&a->r, a->e, first, prompts, n, &sampling, a->o.max_tokens, NULL, err);
     free(prompts);
     for (size_t i = first * a->o.group; st == PONDER_OK && i < (first + n) * a->o.group; i++)
         st = judge(a, i, err);

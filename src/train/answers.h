@@ -29,7 +29,8 @@ typedef struct answers_options {
     size_t questions, group; /* at most; answers to each */
     size_t max_tokens;       /* of an answer */
     size_t context;          /* of prompt and answer */
-    float temperature;
+    float temperature, top_p; /* top_p 0: all */
+    bool numbered; /* the seed of an answer follows the number of its question, not its place */
     answer_reward reward;
     example_options prompts; /* how a question becomes a prompt */
 } answers_options;

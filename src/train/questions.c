@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: MIT */
 #include "train/questions.h"
 
+#include "train/data.h"
+
 #include <stdlib.h>
 
 enum { MIXES = 64, FILE_BYTES = 1 << 30 };
@@ -24,6 +26,7 @@ struct questions {
     part parts[MIXES];
     size_t n;
     enum task_split split;
+    bool once; /* a lone file is not drawn from with replacement */
     uint64_t seed;
 };
 
@@ -112,7 +115,7 @@ static ponder_status read_part(part *p, const json_t *item, const char *name, co
     if (!p->name) return err_set(err, PONDER_ENOMEM, "%s: no memory", name);
     if (file.n) {
         buf path = {0};
-        if (*p->name != '/') buf_printf(&path, "%s/", dir);
+        if (*p->name != '/' && *dir) buf_printf(&path, "%s/", dir);
         buf_add_str(&path, file);
         ponder_status st = path.failed ? err_set(err, PONDER_ENOMEM, "%s: no memory", name)
                                        : read_rows(p, path.p, err);
@@ -151,6 +154,16 @@ ponder_status questions_open(questions **out, const json_t *list, const char *na
     *out = q;
     return PONDER_OK;
 }
+
+ponder_status questions_open_once(questions **out, const json_t *list, const char *name,
+                                  const char *dir, uint64_t seed, ponder_error *err)
+{
+    TRY(questions_open(out, list, name, dir, TASK_TRAIN, seed, err));
+    (*out)->once = (*out)->n == 1 && (*out)->parts[0].n_rows;
+    return PONDER_OK;
+}
+
+uint64_t questions_rows(const questions *q) { return q->once ? q->parts[0].n_rows : 0; }
 
 void questions_close(questions *q)
 {
@@ -192,6 +205,7 @@ static ponder_status from_family(question *out, const questions *q, const part *
 static void from_file(question *out, const part *p, size_t at)
 {
     const json_t *row = p->rows[at].json, *kind = json_object_get(row, "kind");
+    const json_t *task = json_object_get(row, "task");
     json_t *puzzle = json_object_get(row, "puzzle");
     buf_add_str(&out->prompt, json_str(json_object_get(row, "prompt")));
     buf_add_str(&out->gold, json_str(gold_of(row)));
@@ -199,7 +213,8 @@ static void from_file(question *out, const part *p, size_t at)
     out->row = row;
     out->line = p->rows[at].line;
     out->puzzle = json_is_null(puzzle) ? NULL : json_incref(puzzle);
-    out->level = 0;
+    out->level = (int)json_integer_value(json_object_get(row, "level"));
+    if (json_is_string(task)) out->task = json_string_value(task);
     out->lang = str_eq(json_str(json_object_get(row, "lang")), STR("zh")) ? TASK_ZH : TASK_EN;
 }
 
@@ -227,7 +242,8 @@ ponder_status questions_draw(question *out, const questions *q, uint64_t i, pond
     const part *p = &q->parts[at];
     begin(out, p);
     if (p->mix.family) TRY(from_family(out, q, p, i, err));
-    else from_file(out, p, rng_below(p->n_rows, q->seed, i, DRAW_ROW, RNG_DATA));
+    else from_file(out, p, q->once ? data_shuffle(p->n_rows, q->seed, i)
+                                   : rng_below(p->n_rows, q->seed, i, DRAW_ROW, RNG_DATA));
     return complete(out, err);
 }
 

@@ -59,7 +59,7 @@ static void on_event(void *user, const engine_event *ev)
 }
 
 static ponder_status submit(rollout *r, engine *e, const rollout_prompt *p,
-                            struct rollout_question *q, const engine_request *form, uint64_t seed,
+                            struct rollout_question *q, const engine_request *form,
                             ponder_error *err)
 {
     engine_request ask = *form;
@@ -69,7 +69,7 @@ static ponder_status submit(rollout *r, engine *e, const rollout_prompt *p,
     ask.prompt = p->ids;
     ask.n_prompt = p->n;
     ask.max_tokens = size_min(form->max_tokens, r->longest - p->n);
-    ask.sampling.seed = seed;
+    ask.sampling.seed = p->seed;
     ask.user = q;
     for (size_t c = 0; c < r->group; c++) {
         rollout_sample *s = &r->samples[q->first + c];
@@ -81,20 +81,20 @@ static ponder_status submit(rollout *r, engine *e, const rollout_prompt *p,
 }
 
 ponder_status rollout_fill(rollout *r, engine *e, size_t first, const rollout_prompt *prompt,
-                           size_t n, float temperature, size_t max_tokens, uint64_t seed,
+                           size_t n, const engine_sampling *sampling, size_t max_tokens,
                            progress *bar, ponder_error *err)
 {
     const engine_request form = {
         .choices = r->group,
         .max_tokens = max_tokens,
-        .sampling = {.temperature = temperature, .top_p = 1, .repetition = 1},
+        .sampling = *sampling,
         .raw = true,
         .event = on_event,
     };
     size_t ended = 0;
     for (size_t i = 0; i < n; i++) {
         r->asked[i] = (struct rollout_question){r, (first + i) * r->group, &ended};
-        TRY(submit(r, e, &prompt[i], &r->asked[i], &form, rng_u64(seed, i, 0, RNG_SAMPLE), err));
+        TRY(submit(r, e, &prompt[i], &r->asked[i], &form, err));
     }
     while (engine_busy(e)) {
         TRY(engine_step(e, err));

@@ -25,6 +25,7 @@ typedef struct rollout {
 typedef struct rollout_prompt {
     const int32_t *ids;
     size_t n;
+    uint64_t seed;
 } rollout_prompt;
 
 ponder_status rollout_open(rollout *r, size_t questions, size_t group, size_t longest,
@@ -33,9 +34,10 @@ void rollout_close(rollout *r);
 
 /* Fills the groups [first, first + n). e: opened with room for n * group sequences and without a prefix cache,
  * which would outlive the weights. Answer t of choice c to prompt q is a function of the weights,
- * the prompt, and (seed, q - first, c, t). ELIMIT for prompts that leave no room; `bar` may be NULL. */
+ * the prompt, and (its seed, c, t). The seed of `sampling` is not used. ELIMIT for prompts that leave
+ * no room; `bar` may be NULL. */
 ponder_status rollout_fill(rollout *r, engine *e, size_t first, const rollout_prompt *prompt,
-                           size_t n, float temperature, size_t max_tokens, uint64_t seed,
+                           size_t n, const engine_sampling *sampling, size_t max_tokens,
                            progress *bar, ponder_error *err);
 
 #endif

@@ -9,6 +9,8 @@ const stage_kind stage_kinds[] = {
      STAGE_MODEL},
     {"sft", "fine-tuning on responses", supervised_check, supervised_run, STAGE_MODEL},
     {"grpo", "reinforcement learning from verified answers", policy_check, policy_run, STAGE_MODEL},
+    {"sample", "answers of a model, filtered, to train on", sample_check, sample_run,
+     STAGE_SAMPLES},
     {0},
 };
 

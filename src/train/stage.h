@@ -58,6 +58,8 @@ ponder_status supervised_check(const recipe *r, const recipe_stage *s, ponder_er
 ponder_status supervised_run(const stage_context *c, ponder_error *err);
 ponder_status policy_check(const recipe *r, const recipe_stage *s, ponder_error *err);
 ponder_status policy_run(const stage_context *c, ponder_error *err);
+ponder_status sample_check(const recipe *r, const recipe_stage *s, ponder_error *err);
+ponder_status sample_run(const stage_context *c, ponder_error *err);
 
 /* ---- for stages that train ------------------------------------------------------------------- */
 

@@ -13,7 +13,7 @@ static void make_prompts(rollout_prompt *p, int32_t ids[QUESTIONS][PROMPT])
     for (size_t q = 0; q < QUESTIONS; q++) {
         for (size_t i = 0; i < PROMPT; i++)
             ids[q][i] = (int32_t)rng_below(256, 11, q, i, RNG_TEST);
-        p[q] = (rollout_prompt){ids[q], PROMPT - q};
+        p[q] = (rollout_prompt){ids[q], PROMPT - q, rng_u64(42, q, 0, RNG_SAMPLE)};
     }
 }
 
@@ -32,7 +32,8 @@ static void fill(rollout *r, const tiny *y, size_t n, size_t batch)
     make_prompts(p, ids);
     check_ok(engine_open(&e, y->m, y->t, &o, &err));
     check_ok(rollout_open(r, QUESTIONS, GROUP, LONGEST, &err));
-    check_ok(rollout_fill(r, e, 0, p, n, 1, 64, 42, NULL, &err));
+    const engine_sampling all = {.temperature = 1, .top_p = 1, .repetition = 1};
+    check_ok(rollout_fill(r, e, 0, p, n, &all, 64, NULL, &err));
     engine_close(e);
 }
 
