@@ -1,7 +1,6 @@
 /* Recipes and data lines of any content.
  * SPDX-License-Identifier: MIT */
-#include "train/recipe.h"
-#include "train/stage.h"
+#include "train/origin.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -17,9 +16,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     if (recipe_read_model(&m, &r, r.model, r.name, &err) == PONDER_OK && !m.start)
         (void)model_config_check(&m.config, &err);
     (void)recipe_read_tokenizer(&t, &r, &err);
+    bool known = true;
     for (size_t i = 0; i < r.n; i++) {
         const stage_kind *k = stage_kind_find(r.stage[i].kind);
+        uint64_t reads;
+        known = known && k;
         if (k) (void)k->check(&r, &r.stage[i], &err);
+        if (known && origin_check(&r, i, &err) == PONDER_OK) (void)origin_reads(&reads, &r, i, &err);
     }
     recipe_close(&r);
     return 0;
