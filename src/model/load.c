@@ -176,10 +176,11 @@ static ponder_status locate(const loader *l, item *it, ponder_error *err)
     return PONDER_OK;
 }
 
-/* The type a weight is kept in: the file's, but for what is rebuilt or must be exact. */
-static num_type kept_type(const item *it)
+/* The type a weight is kept in: the file's, but for what is rebuilt, must be exact, or need not be. */
+static num_type kept_type(const loader *l, const item *it)
 {
     if (it->how == VECTOR || it->t.role == MODEL_ROUTER) return NUM_F32;
+    if (it->from == NUM_F32 && l->opt->bf16) return NUM_BF16;
     bool ragged = it->from == NUM_F8_E4M3 && it->K % 128; /* the kernel takes whole blocks */
     if (it->how == PACK && !ragged) return it->from;
     return is_block_type(it->from) ? NUM_BF16 : it->from;
@@ -196,7 +197,7 @@ static ponder_status plan_item(loader *l, const model_tensor *t, void *slot, pon
                  .N = (size_t)t->dim[1],
                  .E = (size_t)t->dim[2]};
     TRY(locate(l, it, err));
-    it->to = kept_type(it);
+    it->to = kept_type(l, it);
     if (it->how == PACK && it->to != it->from) it->how = CONVERT;
     size_t row_bytes;
     if (!num_row_bytes(&row_bytes, it->from, it->cols) || row_bytes == 0)

@@ -131,6 +131,7 @@ typedef struct model_options {
     pool *pool;         /* for packing; NULL: one thread */
     progress *progress; /* NULL: none */
     bool mla_expanded_prefill;
+    bool bf16; /* matrices that are F32 in the file are kept in BF16, as training in BF16 has them */
 } model_options;
 
 /* Opens, checks and packs; the file is not needed afterwards (fmt is borrowed only during the

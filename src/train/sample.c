@@ -37,7 +37,7 @@ enum choose { CHOOSE_FIRST, CHOOSE_SHORTEST, CHOOSE_BEST };
 
 typedef struct sample_keys {
     const json_t *data;
-    const char *template, *layout, *choose;
+    const char *template, *layout, *choose, *precision;
     uint64_t questions;
     size_t group, batch, answer_tokens, max_tokens, length_max, keep;
     float temperature, top_p;
@@ -84,6 +84,7 @@ static const key own_keys[] = {
     {"template", KEY_TEXT, AT(template), 0, 0},
     {"questions", KEY_COUNT, AT(questions), 1, 1e12},
     {"group", KEY_SIZE, AT(group), 1, GROUP_MAX},
+    {"precision", KEY_TEXT, AT(precision), 0, 0},
     {"batch", KEY_SIZE, AT(batch), 1, 1 << 16},
     {"answer_tokens", KEY_SIZE, AT(answer_tokens), 1, 1 << 20},
     {"max_tokens", KEY_SIZE, AT(max_tokens), 2, 1 << 24},
@@ -118,6 +119,9 @@ static ponder_status check_keys(sample_keys *k, const char *where, ponder_error 
     if (!reward_layout_by_name(&k->reward.layout, str_of(k->layout)))
         return err_set(err, PONDER_EFORMAT, "%s: \"layout\" \"%s\": want think or think_answer",
                        where, k->layout);
+    if (strcmp(k->precision, "bf16") && strcmp(k->precision, "f32"))
+        return err_set(err, PONDER_EFORMAT, "%s: \"precision\" \"%s\": want f32 or bf16", where,
+                       k->precision);
     if (!k->data) return err_set(err, PONDER_EFORMAT, "%s: no \"data\"", where);
     if (k->answer_tokens >= k->max_tokens)
         return err_set(err, PONDER_EFORMAT,
@@ -134,7 +138,8 @@ static ponder_status check_keys(sample_keys *k, const char *where, ponder_error 
 static ponder_status read_keys(sample_keys *k, const recipe_stage *stage, const char *where,
                                ponder_error *err)
 {
-    *k = (sample_keys){.layout = "think_answer", .choose = "first", .group = 4,
+    *k = (sample_keys){.layout = "think_answer", .choose = "first",
+                       .precision = "bf16", .group = 4,
                        .max_tokens = 1024, .temperature = 0.6f,
                        .top_p = 0.95f, .right = true, .repetition_max = 1,
                        .repetition_gram = 20, .keep = 1, .reward = {.accuracy = 1}};
@@ -445,7 +450,8 @@ static ponder_status recall(void *user, char letter, str row, ponder_error *err)
 static ponder_status open_model(sampling *s, ponder_error *err)
 {
     const stage_context *c = s->c;
-    const model_options o = {.cpu_mask = c->o->cpu_mask, .pool = c->o->pool};
+    const bool bf16 = !strcmp(s->k.precision, "bf16");
+    const model_options o = {.cpu_mask = c->o->cpu_mask, .pool = c->o->pool, .bf16 = bf16};
     fmt_model *file;
     TRY(fmt_open(&file, c->start, err));
     ponder_status st = model_open(&s->m, file, &o, err);
@@ -455,7 +461,7 @@ static ponder_status open_model(sampling *s, ponder_error *err)
     if (s->k.max_tokens > (size_t)context)
         return err_set(err, PONDER_EARG, "%s: \"max_tokens\" is %zu, the model has %d positions",
                        c->where, s->k.max_tokens, context);
-    const engine_options e = {.kv = KERN_KV_BF16,
+    const engine_options e = {.kv = bf16 ? KERN_KV_BF16 : KERN_KV_F32,
                               .context = s->k.max_tokens,
                               .max_sequences = s->k.batch * s->k.group,
                               .no_prefix_cache = true,

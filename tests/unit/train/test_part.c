@@ -38,7 +38,7 @@ static void make_chunks(part *p, int from, int to)
     ponder_error err;
     for (int k = from; k <= to; k++) {
         for (int i = 0; i < k; i++) {
-            char row[32];
+            char row[64];
             snprintf(row, sizeof row, "{\"k\":%d,\"i\":%d}", k, i);
             part_add(p, i == 1 ? 'b' : 'a', str_of(row));
         }
