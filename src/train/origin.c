@@ -82,8 +82,8 @@ static ponder_status check_item(const json_t *item, const char *where, ponder_er
     json_t *v;
     json_object_foreach ((json_t *)(uintptr_t)item, name, v)
         if (strcmp(name, "stage") && strcmp(name, "weight") && strcmp(name, "pairs"))
-            return err_set(err, PONDER_EFORMAT, "%s: no key \"%s\": a stage has stage, weight, pairs",
-                           where, name);
+            return err_set(err, PONDER_EFORMAT,
+                           "%s: no key \"%s\": a stage has stage, weight, pairs", where, name);
     if (json_is_string(json_object_get(item, "stage"))) return PONDER_OK;
     return err_set(err, PONDER_EFORMAT, "%s: \"stage\" must be the name of one", where);
 }

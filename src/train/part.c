@@ -13,7 +13,7 @@ static ponder_status failed(const char *path, ponder_error *err)
     return err_set(err, PONDER_EIO, "%s: %s", path, strerror(errno));
 }
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 /* The line at `at`, without its end; false when there is none that is whole. */
 static bool line_at(str text, size_t at, str *line)
@@ -86,7 +86,7 @@ void part_close(part *p)
     *p = (part){.fd = -1};
 }
 
-/* ---- writing ---------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 void part_add(part *p, char letter, str row)
 {

@@ -24,7 +24,8 @@ typedef struct questions questions;
  * and other keys are ignored. */
 ponder_status questions_open(questions **out, const json_t *list, const char *name, const char *dir,
                              enum task_split split, uint64_t seed, ponder_error *err);
-/* The same for training, but a lone file is gone through row by row, shuffled anew for each pass. */
+/* The same for training, but a lone file is gone through row by row, shuffled anew for each pass.
+ */
 ponder_status questions_open_once(questions **out, const json_t *list, const char *name,
                                   const char *dir, uint64_t seed, ponder_error *err);
 uint64_t questions_rows(const questions *q); /* of a lone file gone through; 0: there is no end */

@@ -34,8 +34,8 @@ void rollout_close(rollout *r);
 
 /* Fills the groups [first, first + n). e: opened with room for n * group sequences and without a prefix cache,
  * which would outlive the weights. Answer t of choice c to prompt q is a function of the weights,
- * the prompt, and (its seed, c, t). The seed of `sampling` is not used. ELIMIT for prompts that leave
- * no room; `bar` may be NULL. */
+ * the prompt, and (its seed, c, t). The seed of `sampling` is not used. ELIMIT for prompts that
+ * leave no room; `bar` may be NULL. */
 ponder_status rollout_fill(rollout *r, engine *e, size_t first, const rollout_prompt *prompt,
                            size_t n, const engine_sampling *sampling, size_t max_tokens,
                            progress *bar, ponder_error *err);

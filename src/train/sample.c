@@ -7,6 +7,7 @@
  * the number of questions asked together nor a stop changes a byte. */
 #include "train/answers.h"
 #include "train/part.h"
+#include "train/seen.h"
 #include "train/stage.h"
 
 #include <stddef.h>
@@ -53,12 +54,6 @@ typedef struct tally {
     uint64_t asked, sampled, right, kept, pairs, tokens, kept_tokens, dropped[DROPS];
 } tally;
 
-/* Hashes of what is kept. */
-typedef struct hashes {
-    uint64_t *slot; /* [cap], a power of two; 0: empty */
-    size_t n, cap;
-} hashes;
-
 typedef struct sampling {
     sample_keys k;
     const stage_context *c;
@@ -68,7 +63,7 @@ typedef struct sampling {
     answers a;
     part part;
     tally n;
-    hashes seen;
+    seen kept; /* pairs of prompt and response */
     buf row;
     uint64_t *hash;       /* [group] of a question's answers, 0: not a candidate */
     size_t *order;        /* [group] candidates in the order of choice */
@@ -76,7 +71,7 @@ typedef struct sampling {
     double seconds;
 } sampling;
 
-/* ---- keys -------------------------------------------------------------------------------------- */
+/* ---- keys ------------------------------------------------------------------------------------ */
 
 #define AT(field) offsetof(sample_keys, field)
 static const key own_keys[] = {
@@ -173,45 +168,7 @@ ponder_status sample_check(const recipe *r, const recipe_stage *stage, ponder_er
     return st;
 }
 
-/* ---- what was kept before -------------------------------------------------------------------- */
-
-static uint64_t hash_text(uint64_t h, str s)
-{
-    for (size_t i = 0; i < s.n; i++) h = (h ^ (uint8_t)s.p[i]) * 0x100000001b3u;
-    return (h ^ 0x100) * 0x100000001b3u; /* no byte: where a text ends matters */
-}
-
-static uint64_t hash_of(str prompt, str response)
-{
-    return hash_text(hash_text(0xcbf29ce484222325u, prompt), response) | 1;
-}
-
-static size_t place_of(const hashes *s, uint64_t h)
-{
-    size_t at = (size_t)(h >> 1) & (s->cap - 1);
-    while (s->slot[at] && s->slot[at] != h) at = (at + 1) & (s->cap - 1);
-    return at;
-}
-
-static bool seen(const hashes *s, uint64_t h) { return s->cap && s->slot[place_of(s, h)]; }
-
-static ponder_status remember(hashes *s, uint64_t h, ponder_error *err)
-{
-    if (2 * (s->n + 1) > s->cap) {
-        hashes more = {.cap = size_max(1024, 2 * s->cap), .n = s->n};
-        more.slot = calloc(more.cap, sizeof *more.slot);
-        if (!more.slot) return err_set(err, PONDER_ENOMEM, "no memory for %zu samples", s->n);
-        for (size_t i = 0; i < s->cap; i++)
-            if (s->slot[i]) more.slot[place_of(&more, s->slot[i])] = s->slot[i];
-        free(s->slot);
-        *s = more;
-    }
-    s->slot[place_of(s, h)] = h;
-    s->n++;
-    return PONDER_OK;
-}
-
-/* ---- judging ----------------------------------------------------------------------------------- */
+/* ---- judging --------------------------------------------------------------------------------- */
 
 static bool blank(str s)
 {
@@ -236,8 +193,8 @@ static bool complete(str text)
     const str open = STR("<think>"), close = STR("</think>");
     size_t from = str_find(text, open, 0), to = str_find(text, close, 0);
     if (from == SIZE_MAX && to == SIZE_MAX) return !blank(text);
-    if (to == SIZE_MAX || (from != SIZE_MAX && (to < from || str_find(text, open, from + 1) != SIZE_MAX)))
-        return false;
+    if (to == SIZE_MAX) return false;
+    if (from != SIZE_MAX && (to < from || str_find(text, open, from + 1) != SIZE_MAX)) return false;
     return str_find(text, close, to + 1) == SIZE_MAX &&
            !blank((str){text.p + to + close.n, text.n - to - close.n});
 }
@@ -280,7 +237,7 @@ static ponder_status filter(sampling *s, size_t i, str text, enum drop *drop, po
     return PONDER_OK;
 }
 
-/* ---- writing ----------------------------------------------------------------------------------- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 enum { LETTER_SAMPLE = 's', LETTER_PAIR = 'p' };
 
@@ -333,12 +290,12 @@ static ponder_status keep(sampling *s, size_t place, size_t candidates, ponder_e
     for (size_t i = 0; i < candidates; i++) {
         size_t at = s->order[i];
         uint64_t h = s->hash[at % s->k.group];
-        enum drop why = seen(&s->seen, h) ? DROP_DUPLICATE : DROP_SURPLUS;
+        enum drop why = seen_has(&s->kept, h) ? DROP_DUPLICATE : DROP_SURPLUS;
         if (why == DROP_DUPLICATE || kept == s->k.keep) {
             s->n.dropped[why]++;
             continue;
         }
-        TRY(remember(&s->seen, h, err));
+        TRY(seen_add(&s->kept, h, err));
         TRY(write_row(s, LETTER_SAMPLE, place, at, at, err));
         s->n.kept++, kept++;
         s->n.kept_tokens += length(&s->a.r.samples[at]);
@@ -371,7 +328,7 @@ static ponder_status take(sampling *s, size_t place, ponder_error *err)
         TRY(filter(s, i, text, &drop, err));
         s->hash[c] = drop == DROP_UNFINISHED || drop == DROP_UNREADABLE
                          ? 0
-                         : hash_of(buf_str(&s->a.asked[place].prompt), text);
+                         : seen_hash(buf_str(&s->a.asked[place].prompt), text);
         s->n.sampled++;
         s->n.right += s->a.of[i].right;
         s->n.tokens += length(&s->a.r.samples[i]);
@@ -439,13 +396,13 @@ static ponder_status recall(void *user, char letter, str row, ponder_error *err)
     json_t *json;
     if (letter != LETTER_SAMPLE) return PONDER_OK;
     TRY(json_parse(&json, row, s->c->where, err));
-    uint64_t h = hash_of(json_str(json_object_get(json, "prompt")),
+    uint64_t h = seen_hash(json_str(json_object_get(json, "prompt")),
                          json_str(json_object_get(json, "response")));
     json_decref(json);
-    return remember(&s->seen, h, err);
+    return seen_add(&s->kept, h, err);
 }
 
-/* ---- opening ----------------------------------------------------------------------------------- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static ponder_status open_model(sampling *s, ponder_error *err)
 {
@@ -510,10 +467,11 @@ static void close_sampling(sampling *s)
     questions_close(s->ask);
     part_close(&s->part);
     buf_free(&s->row);
-    free(s->hash), free(s->order), free(s->seen.slot);
+    free(s->hash), free(s->order);
+    seen_free(&s->kept);
 }
 
-/* ---- running ----------------------------------------------------------------------------------- */
+/* ---- running --------------------------------------------------------------------------------- */
 
 static ponder_status ask_all(sampling *s, ponder_error *err)
 {
@@ -598,8 +556,8 @@ static ponder_status finish(sampling *s, const char *samples, const char *pairs,
     if (s->c->o->screen)
         fprintf(s->c->o->screen, "%s: %llu of %llu answers kept\n", s->c->stage->name,
                 (unsigned long long)s->n.kept, (unsigned long long)s->n.sampled);
-    return unlink(s->part.path) == 0 ? PONDER_OK
-                                     : err_set(err, PONDER_EIO, "%s: cannot be removed", s->part.path);
+    if (unlink(s->part.path) == 0) return PONDER_OK;
+    return err_set(err, PONDER_EIO, "%s: cannot be removed", s->part.path);
 }
 
 static ponder_status work(sampling *s, const char *part_path, const char *samples,
