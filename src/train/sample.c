@@ -442,7 +442,8 @@ static ponder_status open_answers(sampling *s, ponder_error *err)
     s->hash = calloc(s->k.group, sizeof *s->hash);
     s->order = calloc(s->k.group, sizeof *s->order);
     if (!s->hash || !s->order)
-        return err_set(err, PONDER_ENOMEM, "%s: no memory for %zu answers", s->c->where, s->k.group);
+        return err_set(err, PONDER_ENOMEM, "%s: no memory for %zu answers", s->c->where,
+                       s->k.group);
     TRY(answers_open(&s->a, s->e, &o, err));
     return answers_check(&s->a, s->ask, err);
 }
@@ -534,7 +535,8 @@ static ponder_status check_found(const sampling *s, ponder_error *err)
     if (s->n.kept || !s->k.keep) {
         if (!s->k.pairs || s->n.pairs) return PONDER_OK;
         return err_set(err, PONDER_EFORMAT,
-                       "%s: no question had two readable answers of different rewards", s->c->where);
+                       "%s: no question had two readable answers of different rewards",
+                       s->c->where);
     }
     for (size_t d = 0; d < DROPS; d++)
         if (s->n.dropped[d])
