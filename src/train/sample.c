@@ -37,7 +37,7 @@ static const char *const DROP_KEYS[DROPS] = {
 enum choose { CHOOSE_FIRST, CHOOSE_SHORTEST, CHOOSE_BEST };
 
 typedef struct sample_keys {
-    const json_t *data;
+    const json_t *data, *rewards;
     const char *template, *layout, *choose, *precision;
     uint64_t questions;
     size_t group, batch, answer_tokens, max_tokens, length_max, keep;
@@ -58,6 +58,7 @@ typedef struct sampling {
     sample_keys k;
     const stage_context *c;
     questions *ask;
+    terms *terms;
     model *m;
     engine *e;
     answers a;
@@ -76,6 +77,7 @@ typedef struct sampling {
 #define AT(field) offsetof(sample_keys, field)
 static const key own_keys[] = {
     {"data", KEY_LIST, AT(data), 0, 0},
+    {"rewards", KEY_LIST, AT(rewards), 0, 0},
     {"template", KEY_TEXT, AT(template), 0, 0},
     {"questions", KEY_COUNT, AT(questions), 1, 1e12},
     {"group", KEY_SIZE, AT(group), 1, GROUP_MAX},
@@ -144,13 +146,22 @@ static ponder_status read_keys(sample_keys *k, const recipe_stage *stage, const 
     return check_keys(k, where, err);
 }
 
-static ponder_status open_questions(questions **out, sample_keys *k, const char *where,
-                                    const char *dir, uint64_t seed, ponder_error *err)
+/* `c` is NULL while the recipe is only checked. */
+static ponder_status open_questions(sampling *s, const recipe *r, const char *where,
+                                    const stage_context *c, ponder_error *err)
 {
-    TRY(questions_open_once(out, k->data, where, dir, seed, err));
+    sample_keys *k = &s->k;
+    TRY(terms_open(&s->terms, k->rewards, r, where, c, err));
+    TRY(questions_open_once(&s->ask, k->data, where, r->dir,
+                            rng_u64(c ? c->seed : 0, 0, 0, RNG_DATA), err));
     if (k->right)
-        TRY(questions_check(*out, NULL, "give one, or set \"right\" to false", err));
-    if (!k->questions) k->questions = questions_rows(*out);
+        TRY(questions_check(s->ask, NULL, "give one, or set \"right\" to false", err));
+    for (size_t i = 0; i < terms_count(s->terms); i++)
+        if (terms_verifier(s->terms, i))
+            TRY(questions_check(s->ask, terms_verifier(s->terms, i),
+                                "a term of \"rewards\" wants one", err));
+    k->reward.more = s->terms;
+    if (!k->questions) k->questions = questions_rows(s->ask);
     if (k->questions) return PONDER_OK;
     return err_set(err, PONDER_EFORMAT,
                    "%s: how many \"questions\"? Only a file alone has an end of its own", where);
@@ -159,12 +170,12 @@ static ponder_status open_questions(questions **out, sample_keys *k, const char 
 ponder_status sample_check(const recipe *r, const recipe_stage *stage, ponder_error *err)
 {
     char where[256];
-    sample_keys k;
-    questions *q = NULL;
+    sampling s = {0};
     recipe_where(where, r, stage);
-    TRY(read_keys(&k, stage, where, err));
-    ponder_status st = open_questions(&q, &k, where, r->dir, 0, err);
-    questions_close(q);
+    TRY(read_keys(&s.k, stage, where, err));
+    ponder_status st = open_questions(&s, r, where, NULL, err);
+    questions_close(s.ask);
+    terms_close(s.terms);
     return st;
 }
 
@@ -466,6 +477,7 @@ static void close_sampling(sampling *s)
     engine_close(s->e);
     model_close(s->m);
     questions_close(s->ask);
+    terms_close(s->terms);
     part_close(&s->part);
     buf_free(&s->row);
     free(s->hash), free(s->order);
@@ -567,8 +579,7 @@ static ponder_status work(sampling *s, const char *part_path, const char *sample
 {
     const stage_context *c = s->c;
     if (file_exists(samples) && !file_exists(part_path)) return PONDER_OK;
-    TRY(open_questions(&s->ask, &s->k, c->where, c->recipe->dir,
-                       rng_u64(c->seed, 0, 0, RNG_DATA), err));
+    TRY(open_questions(s, c->recipe, c->where, c, err));
     TRY(open_part(s, part_path, err));
     if (s->n.asked < s->k.questions) {
         TRY(open_model(s, err));
