@@ -4,8 +4,6 @@
 
 #include <stdlib.h>
 
-enum { ROUNDS = 10000 };
-
 /* The verdicts of one run: one entry per sample, sorted so that a question's stand together and a
  * sample's last line comes last. */
 typedef struct verdict {
@@ -118,7 +116,7 @@ static ponder_status compare(eval_comparison *out, const verdicts *a, const verd
         out->b /= (double)out->n;
         out->paired = metric_compare(x, y, out->n);
         for (size_t i = 0; i < out->n; i++) x[i] -= y[i];
-        st = metric_bootstrap(&out->interval, x, out->n, ROUNDS, 0, err);
+        st = metric_bootstrap(&out->interval, x, out->n, METRIC_ROUNDS, 0, err);
     }
     free(x);
     free(y);

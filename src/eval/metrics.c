@@ -110,6 +110,17 @@ ponder_status metric_bootstrap(metric_interval *out, const double *values, size_
     return PONDER_OK;
 }
 
+ponder_status metric_share(double *mean, metric_interval *out, bool *wilson, const double *values,
+                           size_t n, uint64_t seed, ponder_error *err)
+{
+    bool equal = true;
+    *mean = mean_of(values, n);
+    for (size_t i = 0; i < n; i++) equal = equal && values[i] == values[0];
+    if (wilson) *wilson = equal;
+    *out = metric_wilson(*mean, n);
+    return equal ? PONDER_OK : metric_bootstrap(out, values, n, METRIC_ROUNDS, seed, err);
+}
+
 metric_paired metric_compare(const double *a, const double *b, size_t n)
 {
     metric_paired m = {.p = 1};

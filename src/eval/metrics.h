@@ -43,6 +43,11 @@ metric_mean metric_clustered(const metric_count *q, size_t n);
  * seed. ENOMEM only. */
 ponder_status metric_bootstrap(metric_interval *out, const double *values, size_t n, size_t rounds,
                                uint64_t seed, ponder_error *err);
+/* The mean of n shares of questions with its interval: METRIC_ROUNDS of bootstrap, or Wilson's where
+ * all values are equal and drawing would find no spread (*wilson, may be NULL, says so). */
+enum { METRIC_ROUNDS = 10000 };
+ponder_status metric_share(double *mean, metric_interval *out, bool *wilson, const double *values,
+                           size_t n, uint64_t seed, ponder_error *err);
 
 /* Two runs on the same n questions, a - b: mean difference, its standard error, z = their ratio (0
  * when both are), and the two-sided p of z under the normal distribution. */

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { ROUNDS = 10000, DRAWS = 64, GROUPS_SHOWN = 200 };
+enum { DRAWS = 64, GROUPS_SHOWN = 200 };
 static const double UNMIXED = 0.9; /* share of words that counts as one language */
 
 /* Scratch for one question's vote and one reading's questions. */
@@ -54,15 +54,8 @@ static void work_close(work *w)
 /* The mean of w->values[0, n) with its interval. */
 static ponder_status rate_of(eval_rate *out, work *w, size_t n, ponder_error *err)
 {
-    double sum = 0;
-    bool equal = true;
-    for (size_t i = 0; i < n; i++) {
-        sum += w->values[i];
-        equal = equal && w->values[i] == w->values[0];
-    }
-    *out = (eval_rate){.value = n ? sum / (double)n : 0, .wilson = equal};
-    metric_interval m = metric_wilson(out->value, n);
-    if (!equal) TRY(metric_bootstrap(&m, w->values, n, ROUNDS, w->seed, err));
+    metric_interval m;
+    TRY(metric_share(&out->value, &m, &out->wilson, w->values, n, w->seed, err));
     out->low = m.low;
     out->high = m.high;
     return PONDER_OK;

@@ -60,14 +60,14 @@ static ponder_status judge(answers *a, size_t i, ponder_error *err)
     const question *q = &a->asked[i / a->o.group];
     size_t n = s->n - s->prompt;
     double format = 0, over = 0;
-    str text = answers_text(a, i);
+    str text = answers_text(a, i), thinking = thinking_of(text);
     if (a->text.failed) return err_set(err, PONDER_ENOMEM, "no memory for an answer");
     TRY(reward_format_tokens(&format, a->o.prompts.t, s->ids + s->prompt, n, w->layout,
                              a->opened[i / a->o.group], err));
     answer *out = &a->of[i];
     *out = (answer){.right = question_judge(q, text, REWARD_RESPONSE), .format = format > 0};
-    out->language =
-        reward_language(thinking_of(text), q->lang == TASK_ZH ? STR("zh") : STR("en")).share;
+    out->language = reward_language(thinking, q->lang == TASK_ZH ? STR("zh") : STR("en")).share;
+    out->reflection = reward_reflect(thinking);
     if (w->overlong != 0) over = reward_overlong(n, a->o.max_tokens, w->overlong_tokens);
     out->reward = (float)(w->accuracy * out->right + w->format * format +
                           w->language * out->language + w->overlong * over);
@@ -146,16 +146,15 @@ ponder_status answers_check(answers *a, const questions *q, ponder_error *err)
     return questions_each(q, check_room, a, err);
 }
 
-ponder_status answers_fill(answers *a, const questions *q, size_t first, size_t n, uint64_t number,
-                           uint64_t seed, ponder_error *err)
+/* Answers what was asked in the places [first, first + n). */
+static ponder_status sample(answers *a, size_t first, size_t n, uint64_t seed, ponder_error *err)
 {
-    for (size_t i = 0; i < n; i++) TRY(ask(a, first + i, q, number + i, err));
     rollout_prompt *prompts = malloc(size_max(n, 1) * sizeof *prompts);
     if (!prompts) return err_set(err, PONDER_ENOMEM, "no memory for %zu prompts", n);
     for (size_t i = 0; i < n; i++)
         prompts[i] = (rollout_prompt){
             a->prompt[first + i].p, a->prompt[first + i].n,
-            rng_u64(seed, a->o.numbered ? number + i : i, 0, RNG_SAMPLE)};
+            rng_u64(seed, a->o.numbered ? a->asked[first + i].number : i, 0, RNG_SAMPLE)};
     const engine_sampling sampling = {.temperature = a->o.temperature,
                                       .top_p = a->o.top_p > 0 ? a->o.top_p : 1,
                                       .repetition = 1};
@@ -165,6 +164,20 @@ ponder_status answers_fill(answers *a, const questions *q, size_t first, size_t 
     for (size_t i = first * a->o.group; st == PONDER_OK && i < (first + n) * a->o.group; i++)
         st = judge(a, i, err);
     return st == PONDER_OK ? judge_more(a, first * a->o.group, n * a->o.group, err) : st;
+}
+
+ponder_status answers_fill(answers *a, const questions *q, size_t first, size_t n, uint64_t number,
+                           uint64_t seed, ponder_error *err)
+{
+    for (size_t i = 0; i < n; i++) TRY(ask(a, first + i, q, number + i, err));
+    return sample(a, first, n, seed, err);
+}
+
+ponder_status answers_fill_these(answers *a, const questions *q, const uint64_t *numbers, size_t n,
+                                 uint64_t seed, ponder_error *err)
+{
+    for (size_t i = 0; i < n; i++) TRY(ask(a, i, q, numbers[i], err));
+    return sample(a, 0, n, seed, err);
 }
 
 void answers_swap(answers *a, size_t x, size_t y)
@@ -209,6 +222,9 @@ answers_summary answers_describe(const answers *a, size_t n)
         out.format += j->format;
         out.language += j->language;
         out.truncated += s->finish == ENGINE_LENGTH;
+        out.verification += j->reflection.verification > 0;
+        out.backtracking += j->reflection.backtracking > 0;
+        out.reflections += (double)(j->reflection.verification + j->reflection.backtracking);
         out.tokens += tokens_of;
         for (size_t k = 0; k < TERMS_MAX; k++) out.earned[k] += (double)j->earned[k] / N;
         known += question_known(&a->asked[i / a->o.group]);
@@ -222,6 +238,8 @@ answers_summary answers_describe(const answers *a, size_t n)
     out.reward = share(out.reward, N), out.format = share(out.format, N);
     out.language = share(out.language, N), out.truncated = share(out.truncated, N);
     out.accuracy = known > 0 ? right / known : NAN;
+    out.verification = share(out.verification, N), out.backtracking = share(out.backtracking, N);
+    out.reflections = share(out.reflections, N);
     out.length = share((double)out.tokens, N);
     out.length_right = share(long_right, right);
     out.length_wrong = share((double)out.tokens - long_right, N - right);

@@ -3,6 +3,7 @@
 #ifndef TRAIN_ANSWERS_H
 #define TRAIN_ANSWERS_H
 
+#include "reward/reflection.h"
 #include "reward/terms.h"
 #include "train/data.h"
 #include "train/questions.h"
@@ -23,6 +24,7 @@ typedef struct answer {
     bool right, format;
     double language; /* share of words in the question's language in the thinking */
     float earned[TERMS_MAX]; /* by terms.more, not weighted */
+    reward_reflection reflection;
 } answer;
 
 typedef struct answers_options {
@@ -55,6 +57,9 @@ ponder_status answers_check(answers *a, const questions *q, ponder_error *err);
  * answered. */
 ponder_status answers_fill(answers *a, const questions *q, size_t first, size_t n, uint64_t number,
                            uint64_t seed, ponder_error *err);
+/* The same in the first n places with questions of any numbers [n]. */
+ponder_status answers_fill_these(answers *a, const questions *q, const uint64_t *numbers, size_t n,
+                                 uint64_t seed, ponder_error *err);
 void answers_swap(answers *a, size_t x, size_t y); /* two questions with all of theirs */
 /* The rewards of a question's answers are not all the same. */
 bool answers_teach(const answers *a, size_t place);
@@ -66,6 +71,8 @@ typedef struct answers_summary {
     double length, length_right, length_wrong; /* tokens */
     double earned[TERMS_MAX];
     double any;       /* share of questions with a right answer among theirs: pass@group */
+    double verification, backtracking; /* shares of answers that do it */
+    double reflections; /* places where an answer does either, on average */
     uint64_t tokens;  /* sampled */
 } answers_summary;
 answers_summary answers_describe(const answers *a, size_t n);

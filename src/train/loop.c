@@ -125,21 +125,26 @@ static ponder_status update(train_loop *l, outcome *r, ponder_error *err)
     return PONDER_OK;
 }
 
-/* The busiest expert's load over the mean, worst layer; 1 is perfect balance. */
-static double imbalance(const train_loop *l)
+/* The busiest expert's load over the mean, of each layer that has experts and of the worst one; 1 is
+ * perfect balance. */
+static void log_load(train_loop *l)
 {
     const model_config *c = model_config_of(model_trainable_model(l->t));
     double worst = 0;
     for (int layer = 0; layer < c->layers + c->mtp_layers; layer++) {
         const uint64_t *load = l->stats.load + (size_t)layer * (size_t)c->experts;
         double most = 0, sum = 0;
+        char key[32];
         for (int e = 0; e < c->experts; e++) {
             sum += (double)load[e];
             if ((double)load[e] > most) most = (double)load[e];
         }
-        if (sum > 0 && most * c->experts / sum > worst) worst = most * c->experts / sum;
+        if (sum == 0) continue;
+        snprintf(key, sizeof key, "expert_load/%d", layer);
+        metrics_put(&l->metrics, key, most * c->experts / sum);
+        if (most * c->experts / sum > worst) worst = most * c->experts / sum;
     }
-    return worst;
+    metrics_put(&l->metrics, "expert_load", worst);
 }
 
 static ponder_status log_step(train_loop *l, const outcome *r, ponder_error *err)
@@ -152,13 +157,22 @@ static ponder_status log_step(train_loop *l, const outcome *r, ponder_error *err
     if (l->wants_entropy) metrics_put(m, "entropy", r->entropy);
     if (l->stats.mtp_loss != 0) metrics_put(m, "mtp_loss", l->stats.mtp_loss);
     if (l->stats.balance_loss != 0) metrics_put(m, "balance_loss", l->stats.balance_loss);
-    if (l->stats.load) metrics_put(m, "expert_load", imbalance(l));
+    if (l->stats.load) log_load(l);
     metrics_put(m, "sequences", (double)l->batch.n);
     metrics_put(m, "tokens", (double)l->tokens);
     if (l->batch.skipped) metrics_put(m, "skipped", (double)l->batch.skipped);
     metrics_put(m, "tok_per_s", (double)l->batch.used / r->seconds);
     if (l->stage->after) TRY(l->stage->after(l->stage->user, l, err));
     return metrics_end(m, err);
+}
+
+static void show(const train_loop *l, const outcome *r)
+{
+    char text[192];
+    if (l->figures[0]) snprintf(text, sizeof text, "%s", l->figures);
+    else
+        snprintf(text, sizeof text, "loss %.4f  lr %.2e  |g| %.3g", r->loss, r->lr, r->norm);
+    view_step(l->view, l->step, text, (double)l->batch.used / r->seconds);
 }
 
 static size_t load_bytes(const model_config *c)
@@ -203,7 +217,7 @@ static ponder_status step(train_loop *l, ponder_error *err)
     l->tokens += l->batch.used;
     r.seconds = clock_seconds() - start;
     TRY(log_step(l, &r, err));
-    view_step(l->view, l->step, r.loss, r.lr, r.norm, (double)l->batch.used / r.seconds);
+    show(l, &r);
     return PONDER_OK;
 }
 

@@ -79,6 +79,7 @@ struct train_loop {
     uint64_t position; /* of the data, in the stage's own counting */
     uint64_t tokens;   /* trained on */
     double weight;     /* sum of batch.weight in this step */
+    char figures[128]; /* for the view, where a stage has better ones than its loss */
     bool wants_entropy; /* set by a stage that reads batch.entropy; costs a little */
 
     micro_plan plan;

@@ -72,6 +72,23 @@ ponder_status origin_check(const recipe *r, size_t i, ponder_error *err)
                    where, given);
 }
 
+ponder_status origin_model(char **path, const recipe *r, size_t k, const char *dir,
+                           ponder_error *err)
+{
+    origin o = makes_model(r, k) ? (origin){k, k} : origin_of(r, k);
+    const char *given = o.maker == r->n ? origin_given(r, o.giver) : NULL;
+    *path = given ? recipe_path(r, given)
+                  : stage_path(dir, r->stage[size_min(o.maker, r->n - 1)].name, "model.gguf");
+    if (!*path) return err_set(err, PONDER_ENOMEM, "%s: out of memory", r->name);
+    if (file_exists(*path)) return PONDER_OK;
+    ponder_status st = err_set(err, PONDER_ENOTFOUND,
+                               "%s: %s is not there yet: run the stage that makes it", r->name,
+                               *path);
+    free(*path);
+    *path = NULL;
+    return st;
+}
+
 /* ---- data ------------------------------------------------------------------------------------ */
 
 static const char *const LISTS[] = {"data", "eval_data"};
@@ -121,6 +138,13 @@ ponder_status origin_reads(uint64_t *out, const recipe *r, size_t i, ponder_erro
             TRY(stage_read(&k, item, r, i, err));
             *out |= 1ull << k;
         }
+    }
+    const json_t *item;
+    size_t n;
+    json_array_foreach (json_object_get(r->stage[i].json, "stages"), n, item) {
+        const char *name = json_string_value(item);
+        size_t k = name ? stage_number(r, name, i) : r->n; /* else a file */
+        if (k < r->n) *out |= 1ull << (makes_model(r, k) ? k : size_min(origin_of(r, k).maker, k));
     }
     return PONDER_OK;
 }

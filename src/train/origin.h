@@ -23,8 +23,14 @@ bool origin_is_recipes(const recipe *r, size_t giver);
  * kind only uses a model. */
 ponder_status origin_check(const recipe *r, size_t i, ponder_error *err);
 
-/* The stages whose samples stage i reads, a bit each; {"stage": NAME, "weight", "pairs"} in its
- * data lists name them. EFORMAT when one is not there, comes later or makes no samples. */
+/* The model that stage k leaves, its own or the one it passes on; the caller frees. ENOTFOUND when it
+ * is not there yet. */
+ponder_status origin_model(char **path, const recipe *r, size_t k, const char *dir,
+                           ponder_error *err);
+
+/* The stages that stage i reads besides the one it begins with, a bit each: those whose samples it
+ * takes, {"stage": NAME, "weight", "pairs"} in its data lists, and those of its list "stages", whose
+ * models it looks at. EFORMAT when one is not there, comes later or makes no samples. */
 ponder_status origin_reads(uint64_t *out, const recipe *r, size_t i, ponder_error *err);
 /* The object of stage i with the files of samples in place of the stages' names (the caller
  * decrefs). ENOTFOUND for files that are not there yet. */

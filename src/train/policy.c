@@ -7,6 +7,7 @@
  * not the answers. */
 #include "train/answers.h"
 #include "train/grpo.h"
+#include "train/levels.h"
 #include "train/stage.h"
 
 #include <stddef.h>
@@ -335,8 +336,10 @@ static void tell_terms(const policy *p, metrics *m, const char *prefix, const an
     }
 }
 
-static void tell_answers(policy *p, metrics *m)
+static void tell_answers(policy *p, train_loop *l)
 {
+    metrics *m = &l->metrics;
+    level_counts levels = {0};
     answers_summary s = answers_describe(&p->chunk, p->k.questions);
     size_t teach = 0;
     for (size_t q = 0; q < p->k.questions; q++) teach += answers_teach(&p->chunk, q);
@@ -349,9 +352,16 @@ static void tell_answers(policy *p, metrics *m)
     metrics_put(m, "length_right", s.length_right);
     metrics_put(m, "length_wrong", s.length_wrong);
     metrics_put(m, "truncated", s.truncated);
+    metrics_put(m, "verification", s.verification);
+    metrics_put(m, "backtracking", s.backtracking);
+    metrics_put(m, "reflections", s.reflections);
     metrics_put(m, "teaching", (double)teach / (double)p->k.questions);
     metrics_put(m, "sampled_per_s", (double)s.tokens / p->sampling_seconds);
     metrics_put(m, "sampling_s", p->sampling_seconds);
+    level_counts_add(&levels, &p->chunk, p->k.questions);
+    level_counts_put(&levels, m, "accuracy");
+    snprintf(l->figures, sizeof l->figures, "reward %.3f  right %.1f%%  %.0f tokens", s.reward,
+             100 * s.accuracy, s.length);
     buf text = {0};
     buf_add_str(&text, buf_str(&p->chunk.asked[0].prompt));
     buf_add_str(&text, STR("\n\n"));
@@ -378,7 +388,7 @@ static ponder_status after(void *user, train_loop *l, ponder_error *err)
     if (p->reference) metrics_put(&l->metrics, "kl", share(log.kl, log.n));
     if (share_of) return PONDER_OK;
     metrics_put(&l->metrics, "on_policy", share((double)log.exact, log.n));
-    tell_answers(p, &l->metrics);
+    tell_answers(p, l);
     return PONDER_OK;
 }
 
@@ -387,6 +397,7 @@ static ponder_status evaluate(void *user, train_loop *l, ponder_error *err)
     policy *p = user;
     answers *a = &p->eval;
     answers_summary sum = {0};
+    level_counts levels = {0};
     size_t all = (size_t)p->t.eval_examples, done = 0;
     while (done < all) {
         size_t n = size_min(a->o.questions, all - done);
@@ -398,6 +409,8 @@ static ponder_status evaluate(void *user, train_loop *l, ponder_error *err)
         sum.language += part * s.language, sum.any += part * s.any;
         sum.reward += part * s.reward;
         for (size_t i = 0; i < TERMS_MAX; i++) sum.earned[i] += part * s.earned[i];
+        sum.verification += part * s.verification, sum.backtracking += part * s.backtracking;
+        level_counts_add(&levels, a, n);
         done += n;
     }
     metrics_put(&l->metrics, "eval_reward", sum.reward);
@@ -406,8 +419,11 @@ static ponder_status evaluate(void *user, train_loop *l, ponder_error *err)
     metrics_put(&l->metrics, "eval_format", sum.format);
     metrics_put(&l->metrics, "eval_length", sum.length);
     metrics_put(&l->metrics, "eval_truncated", sum.truncated);
+    metrics_put(&l->metrics, "eval_verification", sum.verification);
+    metrics_put(&l->metrics, "eval_backtracking", sum.backtracking);
     metrics_put(&l->metrics, "eval_language", sum.language);
     if (p->k.eval_group > 1) metrics_put(&l->metrics, "eval_any", sum.any);
+    level_counts_put(&levels, &l->metrics, "eval_accuracy");
     return PONDER_OK;
 }
 

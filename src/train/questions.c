@@ -198,6 +198,7 @@ static ponder_status from_family(question *out, const questions *q, const part *
     buf_add_str(&out->kind, str_of(task_kind(m->family)));
     out->level = o.level;
     out->lang = o.lang;
+    out->key = problem.key;
     task_problem_free(&problem);
     return st;
 }
@@ -213,7 +214,9 @@ static void from_file(question *out, const part *p, size_t at)
     out->row = row;
     out->line = p->rows[at].line;
     out->puzzle = json_is_null(puzzle) ? NULL : json_incref(puzzle);
-    out->level = (int)json_integer_value(json_object_get(row, "level"));
+    out->key = at;
+    json_int_t level = json_integer_value(json_object_get(row, "level"));
+    out->level = level > 0 && level < INT32_MAX ? (int)level : 0;
     if (json_is_string(task)) out->task = json_string_value(task);
     out->lang = str_eq(json_str(json_object_get(row, "lang")), STR("zh")) ? TASK_ZH : TASK_EN;
 }
@@ -241,6 +244,7 @@ ponder_status questions_draw(question *out, const questions *q, uint64_t i, pond
     while (at + 1 < q->n && u >= q->parts[at].until) at++;
     const part *p = &q->parts[at];
     begin(out, p);
+    out->number = i;
     if (p->mix.family) TRY(from_family(out, q, p, i, err));
     else from_file(out, p, q->once ? data_shuffle(p->n_rows, q->seed, i)
                                    : rng_below(p->n_rows, q->seed, i, DRAW_ROW, RNG_DATA));

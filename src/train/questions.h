@@ -37,9 +37,11 @@ typedef struct question {
     json_t *puzzle;    /* owned, or NULL */
     const json_t *row; /* of a file, as it stands there; else NULL */
     size_t line;       /* where */
-    const char *task;  /* of a family or file; for the log */
-    int level;
+    const char *task;  /* of a family; of a file what its row says, else its name */
+    int level;         /* 0: a file does not say */
     enum task_lang lang;
+    uint64_t number;  /* as it was drawn */
+    uint64_t key;     /* the same for the same problem; of a file: the number of its row */
 } question;
 
 /* Calls fn for every row of its files until one fails; the error then names file and line. */

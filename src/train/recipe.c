@@ -329,7 +329,8 @@ ponder_status training_precision(enum model_precision *out, const training *t, c
 /* Takes out, at any depth, what changes no result. */
 static void strip(json_t *v)
 {
-    static const char *const harmless[] = {"about", "save_every", "keep", "save_as", "timeout_s"};
+    static const char *const harmless[] = {"about", "save_every", "keep", "save_as", "timeout_s",
+                                           "at_once"};
     const char *name;
     size_t at;
     json_t *part;

@@ -1,39 +1,12 @@
-/* report.html: plots of metrics.jsonl as SVG, drawn here.
- * SPDX-License-Identifier: MIT
- *
- * A plot's x axis is the number of the line among those that have the key, so that stages stand
- * side by side; a vertical rule and a name mark where one begins. */
+/* report.html: what metrics.jsonl says, for people.
+ * SPDX-License-Identifier: MIT */
+#include "train/report.h"
 #include "train/metrics.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-enum {
-    METRICS_BYTES = 1 << 30,
-    MAX_KEYS = 200,
-    WIDE = 560, HIGH = 200, LEFT = 64, BOTTOM = 24, TOP = 8, RIGHT = 8, /* pixels */
-    POINTS = 800, /* drawn at most; more are averaged */
-    TEXTS = 40
-};
-static const double SMOOTH = 0.03; /* share of the plot that the running mean reaches back */
-
-typedef struct point {
-    double v;
-    uint32_t row;
-} point;
-
-typedef struct series {
-    char *key;
-    point *p;
-    size_t n, cap;
-} series;
-
-typedef struct report {
-    json_t **row;
-    size_t rows, cap;
-    series s[MAX_KEYS];
-    size_t n;
-} report;
+enum { METRICS_BYTES = 1 << 30, TEXTS = 40 };
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
@@ -41,8 +14,8 @@ static ponder_status add_point(report *r, const char *key, double v, ponder_erro
 {
     size_t k = 0;
     while (k < r->n && strcmp(r->s[k].key, key)) k++;
-    if (k == MAX_KEYS) return PONDER_OK; /* a page has an end */
-    series *s = &r->s[k];
+    if (k == REPORT_KEYS) return PONDER_OK; /* a page has an end */
+    report_series *s = &r->s[k];
     if (k == r->n) {
         s->key = strdup(key);
         if (!s->key) return err_set(err, PONDER_ENOMEM, "report: out of memory");
@@ -50,12 +23,12 @@ static ponder_status add_point(report *r, const char *key, double v, ponder_erro
     }
     if (s->n == s->cap) {
         size_t cap = size_max(256, 2 * s->cap);
-        point *more = realloc(s->p, cap * sizeof *more);
+        report_point *more = realloc(s->p, cap * sizeof *more);
         if (!more) return err_set(err, PONDER_ENOMEM, "report: out of memory");
         s->p = more;
         s->cap = cap;
     }
-    s->p[s->n++] = (point){v, (uint32_t)(r->rows - 1)};
+    s->p[s->n++] = (report_point){v, (uint32_t)(r->rows - 1)};
     return PONDER_OK;
 }
 
@@ -99,9 +72,9 @@ static void free_report(report *r)
     free(r->row);
 }
 
-/* ---- drawing --------------------------------------------------------------------------------- */
+/* ---- what the parts share -------------------------------------------------------------------- */
 
-static void escaped(buf *out, str s)
+void report_escaped(buf *out, str s)
 {
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
@@ -112,131 +85,112 @@ static void escaped(buf *out, str s)
     }
 }
 
-/* What is plotted: lowest and highest value, without the outermost hundredth on either side so that
- * one spike does not flatten everything. */
-static int by_value(const void *a, const void *b)
+str report_stage(const report *r, size_t row)
 {
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
+    return json_str(json_object_get(r->row[row], "stage"));
 }
 
-static bool range_of(const series *s, double *low, double *high)
+long long report_step(const report *r, size_t row)
 {
-    double *v = malloc(s->n * sizeof *v);
-    if (!v) return false;
-    for (size_t i = 0; i < s->n; i++) v[i] = s->p[i].v;
-    qsort(v, s->n, sizeof *v, by_value);
-    *low = v[s->n / 100], *high = v[s->n - 1 - s->n / 100];
-    free(v);
-    double pad = *high > *low ? 0.04 * (*high - *low) : *low != 0 ? fabs(*low) * 0.1 : 1;
-    *low -= pad, *high += pad;
-    return true;
+    return (long long)json_integer_value(json_object_get(r->row[row], "step"));
 }
 
-typedef struct frame {
-    double low, high;
-    size_t n;
-} frame;
+/* ---- tables ---------------------------------------------------------------------------------- */
 
-static double x_at(const frame *f, double i)
+static void percent_cell(buf *out, const json_t *v)
 {
-    return LEFT + (WIDE - LEFT - RIGHT) * (f->n > 1 ? i / (double)(f->n - 1) : 0.5);
-}
-
-static double y_at(const frame *f, double v)
-{
-    double y = (f->high - v) / (f->high - f->low);
-    return TOP + (HIGH - TOP - BOTTOM) * (y < 0 ? 0 : y > 1 ? 1 : y);
-}
-
-/* The series as it is, or the mean of the last values with weights that fall off (and are corrected
- * at the start, as Adam's are). */
-static void line(buf *out, const series *s, const frame *f, bool smooth)
-{
-    size_t each = size_ceil_div(s->n, POINTS), in = 0;
-    double keep = exp(-1 / (SMOOTH * (double)s->n + 1)), mean = 0, mass = 0, sum = 0;
-    buf_printf(out, "<polyline class=\"%s\" points=\"", smooth ? "s" : "r");
-    for (size_t i = 0; i < s->n; i++) {
-        mean = keep * mean + (1 - keep) * s->p[i].v;
-        mass = keep * mass + (1 - keep);
-        sum += s->p[i].v;
-        if (++in < each && i + 1 < s->n) continue;
-        double v = smooth ? mean / mass : sum / (double)in;
-        buf_printf(out, "%.1f,%.1f ", x_at(f, (double)i), y_at(f, v));
-        in = 0, sum = 0;
-    }
-    buf_add_str(out, STR("\"/>"));
-}
-
-static str stage_of(const report *r, const point *p)
-{
-    return json_str(json_object_get(r->row[p->row], "stage"));
-}
-
-static long long step_of(const report *r, const point *p)
-{
-    return (long long)json_integer_value(json_object_get(r->row[p->row], "step"));
-}
-
-static void axes(buf *out, const report *r, const series *s, const frame *f)
-{
-    for (int k = 0; k <= 4; k++) {
-        double v = f->low + (f->high - f->low) * k / 4;
-        double y = y_at(f, v);
-        buf_printf(out, "<line class=\"g\" x1=\"%d\" x2=\"%d\" y1=\"%.1f\" y2=\"%.1f\"/>"
-                        "<text x=\"%d\" y=\"%.1f\" text-anchor=\"end\">%.4g</text>",
-                   LEFT, WIDE - RIGHT, y, y, LEFT - 6, y + 4, v);
-    }
-    str stage = {0};
-    for (size_t i = 0; i < s->n; i++) {
-        str now = stage_of(r, &s->p[i]);
-        if (i && str_eq(now, stage)) continue;
-        double x = x_at(f, (double)i);
-        buf_printf(out, "<line class=\"m\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/>"
-                        "<text x=\"%.1f\" y=\"%d\">", x, x, TOP, HIGH - BOTTOM, x + 3, HIGH - 8);
-        escaped(out, now);
-        buf_add_str(out, STR("</text>"));
-        stage = now;
-    }
-    buf_printf(out, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">step %lld</text>", WIDE - RIGHT,
-               HIGH - 8, step_of(r, &s->p[s->n - 1]));
-}
-
-static void plot(buf *out, const report *r, const series *s)
-{
-    frame f = {.n = s->n};
-    if (!range_of(s, &f.low, &f.high)) {
-        out->failed = true;
+    const json_t *value = json_is_object(v) ? json_object_get(v, "value") : v;
+    if (!json_is_number(value)) {
+        buf_add_str(out, STR("<td>-</td>"));
         return;
     }
-    buf_add_str(out, STR("<figure><figcaption>"));
-    escaped(out, str_of(s->key));
-    buf_printf(out, " <b>%.5g</b></figcaption><svg viewBox=\"0 0 %d %d\">", s->p[s->n - 1].v, WIDE,
-               HIGH);
-    axes(out, r, s, &f);
-    line(out, s, &f, false);
-    line(out, s, &f, true);
-    buf_add_str(out, STR("</svg></figure>\n"));
+    buf_printf(out, "<td>%.1f", 100 * json_number_value(value));
+    if (json_is_object(v))
+        buf_printf(out, " <i>%.1f-%.1f</i>", 100 * json_number_value(json_object_get(v, "low")),
+                   100 * json_number_value(json_object_get(v, "high")));
+    buf_add_str(out, STR("</td>"));
 }
 
-/* The last texts, newest first. */
-static void texts(buf *out, const report *r)
+static void evaluated_row(buf *out, const json_t *row)
 {
-    size_t shown = 0;
+    static const char *const SHARES[] = {"pass@1", "cons@k", "pass@k", "truncated", "format",
+                                         "language", "verification", "backtracking"};
+    const json_t *level = json_object_get(row, "level");
+    buf_add_str(out, STR("<tr><td>"));
+    report_escaped(out, json_str(json_object_get(row, "model")));
+    buf_add_str(out, STR("</td><td>"));
+    report_escaped(out, json_str(json_object_get(row, "task")));
+    if (level) buf_printf(out, "-%lld", (long long)json_integer_value(level));
+    buf_add_char(out, ' ');
+    report_escaped(out, json_str(json_object_get(row, "lang")));
+    buf_printf(out, "</td><td>%lld</td><td>%.0f</td>",
+               (long long)json_integer_value(json_object_get(row, "questions")),
+               json_number_value(json_object_get(row, "length")));
+    for (size_t i = 0; i < COUNT_OF(SHARES); i++)
+        percent_cell(out, json_object_get(row, SHARES[i]));
+    buf_add_str(out, STR("</tr>\n"));
+}
+
+/* What `eval` stages found. */
+static void tables(buf *out, const report *r)
+{
+    for (size_t i = 0; i < r->rows; i++) {
+        const json_t *list = json_object_get(r->row[i], "evaluation");
+        if (!json_is_array(list)) continue;
+        buf_add_str(out, STR("<h2>"));
+        report_escaped(out, json_str(json_object_get(r->row[i], "stage")));
+        buf_add_str(out, STR(", on held-out problems</h2>\n<table><tr><th>model</th>"
+                             "<th>questions</th>"
+                             "<th>n</th><th>tokens</th><th>pass@1 %</th><th>cons@k %</th>"
+                             "<th>pass@k %</th><th>cut %</th><th>format %</th><th>language %</th>"
+                             "<th>verify %</th><th>backtrack %</th></tr>\n"));
+        for (size_t k = 0; k < json_array_size(list); k++)
+            evaluated_row(out, json_array_get(list, k));
+        buf_add_str(out, STR("</table>\n"));
+    }
+}
+
+/* ---- texts ----------------------------------------------------------------------------------- */
+
+static bool is_text(const char *key, const json_t *v)
+{
+    return json_is_string(v) && strcmp(key, "stage") != 0;
+}
+
+static size_t count_texts(const report *r)
+{
+    size_t n = 0;
     const char *key;
     json_t *v;
-    for (size_t i = r->rows; i-- > 0 && shown < TEXTS;)
+    for (size_t i = 0; i < r->rows; i++)
+        json_object_foreach (r->row[i], key, v) n += is_text(key, v);
+    return n;
+}
+
+static void text(buf *out, const report *r, size_t row, const char *key, const json_t *v)
+{
+    buf_add_str(out, STR("<details><summary>"));
+    report_escaped(out, report_stage(r, row));
+    buf_printf(out, ", step %lld: ", report_step(r, row));
+    report_escaped(out, str_of(key));
+    buf_add_str(out, STR("</summary><pre>"));
+    report_escaped(out, json_str(v));
+    buf_add_str(out, STR("</pre></details>\n"));
+}
+
+/* Texts from the first to the last one, evenly spread over the run. */
+static void texts(buf *out, const report *r)
+{
+    size_t all = count_texts(r), shown = size_min(all, TEXTS), at = 0, next = 0;
+    const char *key;
+    json_t *v;
+    if (all) buf_add_str(out, STR("<h2>What the model wrote</h2>\n"));
+    for (size_t i = 0; i < r->rows; i++)
         json_object_foreach (r->row[i], key, v) {
-            if (!json_is_string(v) || !strcmp(key, "stage")) continue;
-            if (!shown++) buf_add_str(out, STR("<h2>What the model wrote</h2>\n"));
-            buf_add_str(out, STR("<details><summary>"));
-            escaped(out, json_str(json_object_get(r->row[i], "stage")));
-            buf_printf(out, ", step %lld: ",
-                       (long long)json_integer_value(json_object_get(r->row[i], "step")));
-            escaped(out, str_of(key));
-            buf_add_str(out, STR("</summary><pre>"));
-            escaped(out, json_str(v));
-            buf_add_str(out, STR("</pre></details>\n"));
+            if (!is_text(key, v)) continue;
+            if (at++ != (shown > 1 ? next * (all - 1) / (shown - 1) : 0)) continue;
+            text(out, r, i, key, v);
+            next++;
         }
 }
 
@@ -246,22 +200,29 @@ static const char STYLE[] =
     "main{display:flex;flex-wrap:wrap;gap:1em}figure{margin:0;flex:1 1 480px;max-width:580px}"
     "figcaption{color:#555}svg{width:100%;height:auto;border:1px solid #ddd}"
     "svg text{font:11px system-ui,sans-serif;fill:#777}.g{stroke:#eee}.m{stroke:#bbb;"
-    "stroke-dasharray:3 3}polyline{fill:none}.r{stroke:#9ec5e8;stroke-width:1}"
-    ".s{stroke:#14599d;stroke-width:1.8}pre{white-space:pre-wrap;background:#f6f6f6;padding:.7em}"
+    "stroke-dasharray:3 3}polyline{fill:none;stroke:currentColor}.r{opacity:.3}"
+    ".c0{color:#14599d}.c1{color:#c2571a}.c2{color:#2b8a3e}.c3{color:#9c36b5}.c4{color:#c92a2a}"
+    ".c5{color:#0b7285}.c6{color:#8a6d00}.c7{color:#5f5f5f}"
+    "table{border-collapse:collapse;font-size:13px}td,th{padding:.15em .6em;text-align:right}"
+    "td:nth-child(-n+2),th:nth-child(-n+2){text-align:left}tr:nth-child(odd){background:#8881}"
+    "td i{font-size:11px;color:#888}"
+    ".s{stroke-width:1.8}pre{white-space:pre-wrap;background:#f6f6f6;padding:.7em}"
     "@media(prefers-color-scheme:dark){body{color:#ddd;background:#161616}svg{border-color:#444}"
-    ".g{stroke:#2a2a2a}.r{stroke:#3d5f80}.s{stroke:#7db8f0}pre{background:#222}}";
+    ".g{stroke:#2a2a2a}pre{background:#222}.c0{color:#7db8f0}.c1{color:#f5a26b}.c2{color:#7fd18f}"
+    ".c3{color:#d9a2ec}.c4{color:#f28b8b}.c5{color:#6fcbdc}.c6{color:#dcc25c}.c7{color:#aaa}}";
 
 static void page(buf *out, const report *r, const char *title)
 {
     buf_add_str(out, STR("<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><meta "
                          "name=\"viewport\" content=\"width=device-width\">\n<title>"));
-    escaped(out, str_of(title));
+    report_escaped(out, str_of(title));
     buf_printf(out, "</title>\n<style>%s</style>\n<h1>", STYLE);
-    escaped(out, str_of(title));
+    report_escaped(out, str_of(title));
     buf_add_str(out, STR("</h1>\n<main>\n"));
-    for (size_t k = 0; k < r->n; k++) plot(out, r, &r->s[k]);
+    report_plots(out, r);
     if (r->n == 0) buf_add_str(out, STR("<p>No steps yet.</p>\n"));
     buf_add_str(out, STR("</main>\n"));
+    tables(out, r);
     texts(out, r);
     buf_add_str(out, STR("</html>\n"));
 }

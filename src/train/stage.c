@@ -11,6 +11,7 @@ const stage_kind stage_kinds[] = {
     {"grpo", "reinforcement learning from verified answers", policy_check, policy_run, STAGE_MODEL},
     {"sample", "answers of a model, filtered, to train on", sample_check, sample_run,
      STAGE_SAMPLES},
+    {"eval", "models measured on held-out problems", evaluate_check, evaluate_run, STAGE_NOTHING},
     {0},
 };
 

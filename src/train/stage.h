@@ -60,6 +60,8 @@ ponder_status policy_check(const recipe *r, const recipe_stage *s, ponder_error 
 ponder_status policy_run(const stage_context *c, ponder_error *err);
 ponder_status sample_check(const recipe *r, const recipe_stage *s, ponder_error *err);
 ponder_status sample_run(const stage_context *c, ponder_error *err);
+ponder_status evaluate_check(const recipe *r, const recipe_stage *s, ponder_error *err);
+ponder_status evaluate_run(const stage_context *c, ponder_error *err);
 
 /* ---- for stages that train ------------------------------------------------------------------- */
 

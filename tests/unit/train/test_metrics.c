@@ -98,11 +98,54 @@ static void the_report_has_a_plot_for_every_key(void **state)
     buf_free(&text);
 }
 
+/* Lines of one name share a figure; texts are spread over the run; figures of models are a table. */
+static void the_report_puts_together_what_belongs_together(void **state)
+{
+    (void)state;
+    ponder_error err;
+    buf text = {0};
+    metrics m;
+    check_ok(metrics_open(&m, path, "zero", -1, &err));
+    for (uint64_t s = 1; s <= 200; s++) {
+        char what[32];
+        metrics_begin(&m, s);
+        metrics_put(&m, "accuracy", 0.5);
+        metrics_put(&m, "accuracy/chain-2", 0.25);
+        if (s % 2) metrics_put(&m, "accuracy/parity-1", 0.75);
+        snprintf(what, sizeof what, "said at %d.", (int)s);
+        metrics_text(&m, "answer", str_of(what));
+        check_ok(metrics_end(&m, &err));
+    }
+    metrics_begin(&m, 0);
+    json_key(&m.w, "evaluation");
+    json_raw(&m.w, STR("[{\"model\":\"<base>\",\"task\":\"chain\",\"level\":2,\"lang\":\"en\","
+                       "\"questions\":7,\"pass@1\":{\"value\":0.5,\"low\":0.25,\"high\":0.75},"
+                       "\"length\":12},7,{}]"));
+    check_ok(metrics_end(&m, &err));
+    metrics_close(&m);
+    check_ok(report_write(page, path, "a title", &err));
+    check_ok(file_read(&text, page, 1 << 20, &err));
+    assert_int_equal(count(&text, "<svg"), 2);
+    assert_int_equal(count(&text, "<polyline"), 6);
+    assert_int_equal(count(&text, "chain-2 0.25</b>"), 1);
+    assert_int_equal(count(&text, "parity-1 0.75</b>"), 1);
+    assert_int_equal(count(&text, "said at "), 40);
+    assert_int_equal(count(&text, "said at 1."), 1);
+    assert_int_equal(count(&text, "said at 200."), 1);
+    assert_true(count(&text, "said at 9") <= 4);
+    assert_int_equal(count(&text, "<td>&lt;base></td><td>chain-2 en</td><td>7</td><td>12</td>"
+                                  "<td>50.0 <i>25.0-75.0</i></td><td>-</td>"), 1);
+    assert_int_equal(count(&text, "<tr>"), 4);
+    buf_free(&text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_resumed_stage_writes_its_steps_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_report_has_a_plot_for_every_key, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_report_puts_together_what_belongs_together, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests_name("train/metrics", tests, NULL, NULL);
 }
