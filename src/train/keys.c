@@ -71,6 +71,7 @@ static ponder_status store_number(const key *k, void *at, const json_t *v, const
     if (!(x >= k->min && x <= max))
         return err_set(err, PONDER_EFORMAT, "%s: \"%s\" is %g, must be %g to %g", where, k->name, x,
                        k->min, max);
+    if (!at) return PONDER_OK;
     switch (k->kind) {
     case KEY_INT: *(int *)at = (int)x; break;
     case KEY_COUNT: *(uint64_t *)at = (uint64_t)x; break;

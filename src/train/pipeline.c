@@ -245,6 +245,18 @@ static ponder_status run_here(pipeline *p, begun *b, ponder_error *err)
     return st;
 }
 
+/* A stage has a seed of its own by its place among those that leave something, so that one which only
+ * measures can be put anywhere; or it says which. */
+static uint64_t seed_of(const recipe *r, size_t i)
+{
+    const json_t *own = json_object_get(r->stage[i].json, "seed");
+    uint64_t place = 0;
+    if (own) return rng_u64((uint64_t)json_number_value(own), 0, 1, RNG_DATA);
+    for (size_t k = 0; k < i; k++)
+        place += stage_kind_find(r->stage[k].kind)->makes != STAGE_NOTHING;
+    return rng_u64(r->seed, place, 1, RNG_DATA);
+}
+
 static ponder_status run_stage(pipeline *p, size_t i, ponder_error *err)
 {
     const recipe *r = p->r;
@@ -269,7 +281,7 @@ static ponder_status run_stage(pipeline *p, size_t i, ponder_error *err)
                               .start = b.start,
                               .model = s->model ? &p->own[i] : &p->model,
                               .identity = p->identity[i],
-                              .seed = rng_u64(r->seed, i, 1, RNG_DATA)};
+                              .seed = seed_of(r, i)};
         st = run_here(p, &b, err);
     }
     end(&b);

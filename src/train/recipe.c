@@ -24,6 +24,7 @@ const key stage_keys[] = {
     {"kind", KEY_NOTE, 0, 0, 0},
     {"from", KEY_NOTE, 0, 0, 0},
     {"model", KEY_OBJECT, 0, 0, 0},
+    {"seed", KEY_COUNT, 0, 0, 0},
     {0},
 };
 
