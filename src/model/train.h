@@ -83,13 +83,15 @@ typedef struct model_train_sequence {
  * Called from worker threads. */
 typedef float model_train_slope(void *user, size_t sequence, size_t i, float logprob);
 /* For heads of one's own: final hidden states [n, D] of a sequence, to be given their gradient
- * (zeroed before). Called on one thread. */
+ * (zeroed before; NULL when the batch is only looked at). Called on one thread, sequence by sequence;
+ * both stay until the last call, so what compares sequences may write to those of earlier ones. */
 typedef void model_train_head_fn(void *user, size_t sequence, const float *hidden, float *gradient);
 
 typedef struct model_train_loss {
     model_train_slope *slope; /* NULL: no loss on tokens */
     model_train_head_fn *head;   /* NULL: none */
     void *user;
+    bool look;                   /* forward only: no slope is asked, no gradient made */
 } model_train_loss;
 
 /* What a batch did besides. */

@@ -178,18 +178,21 @@ static void backward(struct model_batch *b)
     model_back_embedding(b, s->ids, b->stream);
 }
 
-static void call_head(struct model_batch *b)
+static void call_head(const struct model_batch *b, const model_train_loss *loss)
 {
     size_t D = (size_t)b->s->m->config.width;
-    for (size_t i = 0; i < b->n; i++)
-        b->loss->head(b->loss->user, i, b->hidden + b->s->seq[i].first * D,
-                      b->gradient + b->s->seq[i].first * D);
+    for (size_t i = 0; i < b->n; i++) {
+        size_t at = b->s->seq[i].first * D;
+        loss->head(loss->user, i, b->hidden + at, loss->look ? NULL : b->gradient + at);
+    }
 }
 
 ponder_status model_train_batch(model_trainable *t, const model_train_sequence *seq, size_t n,
                                 const model_train_loss *loss, model_train_stats *stats, ponder_error *err)
 {
-    struct model_batch b = {.t = t, .s = &t->step, .seq = seq, .n = n, .loss = loss, .stats = stats};
+    bool learn = loss && !loss->look;
+    struct model_batch b = {.t = t, .s = &t->step, .seq = seq, .n = n, .loss = learn ? loss : NULL,
+                            .stats = stats};
     TRY(check_batch(&b, err));
     for (size_t i = 0; i < n; i++) {
         b.T += seq[i].n;
@@ -201,8 +204,8 @@ ponder_status model_train_batch(model_trainable *t, const model_train_sequence *
     model_batch_arrays(&b);
     model_train_head(&b, b.gradient);
     if (b.broken) return broken_forward(&b, err);
-    if (!loss) return PONDER_OK;
-    if (loss->head) call_head(&b);
+    if (loss && loss->head) call_head(&b, loss);
+    if (!learn) return PONDER_OK;
     weigh_sequences(&b);
     if (t->o.mtp_weight != 0) TRY(model_train_mtp(&b, err));
     backward(&b);

@@ -105,16 +105,27 @@ static ponder_status plan_reserve(micro_plan *p, size_t n, ponder_error *err)
     return PONDER_OK;
 }
 
-/* Longest first, then in order: a counting sort would do as well, but batches are small. */
-static void sort_by_length(uint32_t *order, const train_batch *b)
+/* Sequences that stay together from number `first` on: two of a pair. */
+static size_t together(const train_batch *b, size_t first)
 {
-    for (size_t gap = b->n / 2; gap; gap /= 2)
-        for (size_t i = gap; i < b->n; i++) {
+    return first + 1 < b->n && b->seq[first + 1].role == TRAIN_REJECTED ? 2 : 1;
+}
+
+static size_t tokens_of(const train_batch *b, size_t first)
+{
+    return b->seq[first].n + (together(b, first) == 2 ? b->seq[first + 1].n : 0);
+}
+
+/* Longest first, then in order: a counting sort would do as well, but batches are small. */
+static void sort_by_length(uint32_t *order, size_t n, const train_batch *b)
+{
+    for (size_t gap = n / 2; gap; gap /= 2)
+        for (size_t i = gap; i < n; i++) {
             uint32_t v = order[i];
             size_t k = i;
             for (; k >= gap; k -= gap) {
                 uint32_t u = order[k - gap];
-                size_t nv = b->seq[v].n, nu = b->seq[u].n;
+                size_t nv = tokens_of(b, v), nu = tokens_of(b, u);
                 if (nu > nv || (nu == nv && u < v)) break;
                 order[k] = u;
             }
@@ -122,14 +133,15 @@ static void sort_by_length(uint32_t *order, const train_batch *b)
         }
 }
 
-/* Gives each sequence, in order of length, its bin; `first` counts what a bin has. */
-static void best_fit(micro_plan *p, const train_batch *b, size_t max_tokens, size_t max_sequences)
+/* Gives each of n sequences or pairs, in order of length, its bin; `first` counts what a bin has. */
+static void best_fit(micro_plan *p, size_t n, const train_batch *b, size_t max_tokens,
+                     size_t max_sequences)
 {
     p->n = 0;
-    for (size_t i = 0; i < b->n; i++) {
-        size_t need = b->seq[p->order[i]].n, best = p->n;
+    for (size_t i = 0; i < n; i++) {
+        size_t s = p->order[i], need = tokens_of(b, s), count = together(b, s), best = p->n;
         for (size_t k = 0; k < p->n; k++)
-            if (p->room[k] >= need && p->first[k] < max_sequences &&
+            if (p->room[k] >= need && p->first[k] + count <= max_sequences &&
                 (best == p->n || p->room[k] < p->room[best]))
                 best = k;
         if (best == p->n) {
@@ -137,24 +149,26 @@ static void best_fit(micro_plan *p, const train_batch *b, size_t max_tokens, siz
             p->first[p->n++] = 0;
         }
         p->room[best] -= need;
-        p->first[best]++;
-        p->bin[p->order[i]] = best;
+        p->first[best] += count;
+        for (size_t k = 0; k < count; k++) p->bin[s + k] = best;
     }
 }
 
 ponder_status micro_plan_make(micro_plan *p, const train_batch *b, size_t max_tokens,
                               size_t max_sequences, ponder_error *err)
 {
+    size_t n = 0;
     TRY(plan_reserve(p, b->n, err));
-    for (size_t i = 0; i < b->n; i++) {
-        if (b->seq[i].n > max_tokens)
+    for (size_t i = 0; i < b->n; i += together(b, i)) {
+        if (tokens_of(b, i) > max_tokens || together(b, i) > max_sequences)
             return err_set(err, PONDER_ELIMIT,
-                           "a sequence of %zu tokens does not fit a micro-batch of %zu: raise "
-                           "\"micro_tokens\" or lower \"max_tokens\"", b->seq[i].n, max_tokens);
-        p->order[i] = (uint32_t)i;
+                           "a sequence (or pair) of %zu tokens does not fit a micro-batch of %zu: "
+                           "raise \"micro_tokens\" or lower \"max_tokens\"", tokens_of(b, i),
+                           max_tokens);
+        p->order[n++] = (uint32_t)i;
     }
-    sort_by_length(p->order, b);
-    best_fit(p, b, max_tokens, max_sequences);
+    sort_by_length(p->order, n, b);
+    best_fit(p, n, b, max_tokens, max_sequences);
     /* Sequences by bin, each bin's in the order of the batch; `room` is where the next one goes. */
     size_t at = 0;
     for (size_t k = 0; k < p->n; k++) {

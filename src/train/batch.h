@@ -6,7 +6,13 @@
 #include "model/train.h"
 #include "text/text.h"
 
-enum train_role { TRAIN_PLAIN, TRAIN_CHOSEN, TRAIN_REJECTED /* of the pair before it */ };
+enum train_role {
+    TRAIN_PLAIN,
+    TRAIN_CHOSEN,
+    TRAIN_REJECTED, /* of the pair that the sequence before it begins */
+    TRAIN_GOOD,     /* labelled 1 */
+    TRAIN_BAD       /* labelled 0 */
+};
 
 typedef struct train_sequence {
     size_t at, n; /* positions in the arrays of the batch */
@@ -48,9 +54,9 @@ typedef struct micro_plan {
     size_t n, cap;
 } micro_plan;
 
-/* Packs whole sequences, longest first, each into the micro-batch it fills best, so that few are
- * needed; a function of the lengths alone. max_tokens, max_sequences: of a micro-batch. ELIMIT when
- * a sequence is longer. */
+/* Packs whole sequences and pairs, longest first, each into the micro-batch it fills best, so that
+ * few are needed; a function of the lengths alone. max_tokens, max_sequences: of a micro-batch.
+ * ELIMIT when a sequence or a pair is longer. */
 ponder_status micro_plan_make(micro_plan *p, const train_batch *b, size_t max_tokens,
                               size_t max_sequences, ponder_error *err);
 void micro_plan_free(micro_plan *p);

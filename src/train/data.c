@@ -248,6 +248,8 @@ ponder_status data_open(train_source **out, const json_t *list, const char *name
     }
     if (st == PONDER_OK) {
         m->source.pairs = m->part[0]->pairs;
+        m->source.labelled = true;
+        for (size_t k = 0; k < n; k++) m->source.labelled &= m->part[k]->labelled;
         deal(m, weight);
         measure(m);
         *out = &m->source;

@@ -20,6 +20,7 @@ typedef struct example_options {
                              * (batch.skipped) or, with `cut`, lose their end */
     bool cut;
     bool learn_all; /* the loss is on prompts too; else on responses only */
+    bool summary;   /* of a response only what follows its thinking */
 } example_options;
 
 /* BOS text EOS; learnt from the first token on. */
@@ -49,6 +50,7 @@ struct train_source {
     void (*close)(train_source *s);
     uint64_t n;    /* examples of a pass; 0: there is no end */
     bool pairs;    /* preference pairs: each example is a chosen and a rejected sequence */
+    bool labelled; /* each example is a response that is good or bad */
 };
 
 static inline void train_source_close(train_source *s)
@@ -60,7 +62,8 @@ enum { DATA_LINE_BYTES = 64 << 20, DATA_FILES = 64 };
 
 /* JSON lines, each an object with
  *   "text"                            a document
- *   "prompt", "response"              a question and what is to be answered
+ *   "prompt", "response"              a question and what is to be answered; with "label" 0 or 1:
+ *                                     an answer that is bad or good
  *   "messages" (and "tools")          a conversation; its last message, of the assistant, is learnt
  *   "prompt", "chosen", "rejected"    two responses, the better one first
  * All lines are checked when it is opened: EFORMAT names file and line. Other keys are ignored. */

@@ -51,6 +51,13 @@ static ponder_status split_chat(chat_json *c, const json_t *row, const char *whe
     return PONDER_OK;
 }
 
+static enum train_role label_of(const json_t *row)
+{
+    const json_t *label = json_object_get(row, "label");
+    if (!json_is_integer(label) || (json_integer_value(label) & ~1) != 0) return TRAIN_PLAIN;
+    return json_integer_value(label) ? TRAIN_GOOD : TRAIN_BAD;
+}
+
 static ponder_status check_row(data_file *f, const json_t *row, const char *where,
                                ponder_error *err)
 {
@@ -64,6 +71,7 @@ static ponder_status check_row(data_file *f, const json_t *row, const char *wher
         return err_set(err, PONDER_EFORMAT, "%s: preference pairs and other rows in one file",
                        where);
     f->source.pairs = pair;
+    if (form != FORM_ANSWER || label_of(row) == TRAIN_PLAIN) f->source.labelled = false;
     if (form != FORM_CHAT) return PONDER_OK;
     chat_json c = {0};
     str answer;
@@ -97,7 +105,7 @@ static ponder_status add_row(const data_file *f, const json_t *row, const char *
     switch (form_of(row)) {
     case FORM_TEXT: return example_text(o, b, field(row, "text"), err);
     case FORM_ANSWER:
-        return example_answer(o, b, prompt, field(row, "response"), TRAIN_PLAIN, err);
+        return example_answer(o, b, prompt, field(row, "response"), label_of(row), err);
     case FORM_CHAT: {
         chat_json c = {0};
         str answer;
@@ -227,8 +235,8 @@ ponder_status data_file_open(train_source **out, const char *path, const example
     *out = NULL;
     data_file *f = calloc(1, sizeof *f);
     if (!f) return err_set(err, PONDER_ENOMEM, "%s: out of memory", path);
-    *f = (data_file){.source = {.draw = draw, .text = text, .close = close_file}, .o = *o,
-                     .seed = seed};
+    *f = (data_file){.source = {.draw = draw, .text = text, .close = close_file, .labelled = true},
+                     .o = *o, .seed = seed};
     f->path = strdup(path);
     ponder_status st = f->path ? file_map(&f->map, path, err)
                                : err_set(err, PONDER_ENOMEM, "%s: out of memory", path);

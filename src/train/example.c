@@ -62,9 +62,20 @@ static ponder_status encode_prompt(const example_options *o, tokens *out, const 
     return st;
 }
 
+/* What is said after the thinking; nothing where the thinking does not end. */
+static str summary_of(str response)
+{
+    size_t at = str_find(response, CLOSE, 0);
+    if (at == SIZE_MAX) return str_starts(response, OPEN) ? (str){response.p, 0} : response;
+    at += CLOSE.n;
+    while (at < response.n && (response.p[at] == '\n' || response.p[at] == ' ')) at++;
+    return (str){response.p + at, response.n - at};
+}
+
 static ponder_status encode_response(const example_options *o, tokens *out, str response,
                                      bool opened, ponder_error *err)
 {
+    if (o->summary) response = summary_of(response);
     if (opened && str_starts(response, OPEN)) {
         response = (str){response.p + OPEN.n, response.n - OPEN.n};
         if (response.n && response.p[0] == '\n') response.p++, response.n--;

@@ -40,8 +40,10 @@ static ponder_status reserve_run(train_loop *l, size_t n, ponder_error *err)
 static ponder_status run_batch(train_loop *l, train_batch *b, bool learn, bool entropy,
                                ponder_error *err)
 {
-    const model_train_loss loss = {.slope = slope_of, .head = l->stage->head ? head_of : NULL,
-                                   .user = l};
+    bool on_tokens = !l->stage->head || l->stage->slope;
+    const model_train_loss loss = {.slope = on_tokens ? slope_of : NULL,
+                                   .head = l->stage->head ? head_of : NULL, .user = l,
+                                   .look = !learn};
     double mtp = 0, balance = 0;
     TRY(micro_plan_make(&l->plan, b, l->o->micro_tokens, l->o->micro_sequences, err));
     for (size_t m = 0; m < l->plan.n; m++) {
@@ -51,10 +53,10 @@ static ponder_status run_batch(train_loop *l, train_batch *b, bool learn, bool e
         for (size_t i = 0; i < n; i++) {
             const train_sequence *s = &b->seq[l->order[i]];
             l->run[i] = (model_train_sequence){.ids = b->ids + s->at, .n = s->n,
-                                               .logprob = b->logprob + s->at,
+                                               .logprob = on_tokens ? b->logprob + s->at : NULL,
                                                .entropy = entropy ? b->entropy + s->at : NULL};
         }
-        TRY(model_train_batch(l->t, l->run, n, learn ? &loss : NULL, &l->stats, err));
+        TRY(model_train_batch(l->t, l->run, n, &loss, &l->stats, err));
         mtp += l->stats.mtp_loss / (double)l->plan.n;
         balance += l->stats.balance_loss / (double)l->plan.n;
     }
@@ -209,7 +211,7 @@ static ponder_status step(train_loop *l, ponder_error *err)
         ponder_status st = run_batch(l, &l->batch, true, l->wants_entropy, err);
         if (st != PONDER_OK)
             return err_context(err, st, "stage %s, step %" PRIu64, l->o->name, l->step + 1);
-        r.loss = batch_loss(&l->batch);
+        r.loss = l->stage->loss ? l->stage->loss(l->stage->user, l) : batch_loss(&l->batch);
         if (l->wants_entropy) r.entropy = weighted_mean(&l->batch, l->batch.entropy);
     }
     TRY(update(l, &r, err));

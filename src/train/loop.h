@@ -24,11 +24,15 @@ typedef struct train_stage {
      * l->position on. Whatever it needs it takes from these two numbers and its sections. */
     ponder_status (*fill)(void *user, train_loop *l, ponder_error *err);
     /* As model_train_slope, with the number of the sequence in the batch; called from worker
-     * threads. NULL: cross-entropy, averaged over the step by batch.weight. */
+     * threads. NULL: cross-entropy, averaged over the step by batch.weight; of a stage with a head
+     * none, and log-probabilities are not computed. */
     float (*slope)(void *user, const train_loop *l, size_t sequence, size_t i, float logprob);
-    /* As model_train_head_fn, with the number of the sequence in the batch; NULL: none. */
+    /* As model_train_head_fn, with the number of the sequence in the batch, which is l->batch or
+     * (gradient NULL) the one that train_loop_score was given; NULL: none. */
     void (*head)(void *user, const train_loop *l, size_t sequence, const float *hidden,
                  float *gradient);
+    /* Of the batch that was run. NULL: its cross-entropy. */
+    double (*loss)(void *user, const train_loop *l);
     /* After the update of a step, with the step's line of metrics open: adds to it. NULL: nothing.
      */
     ponder_status (*after)(void *user, train_loop *l, ponder_error *err);

@@ -12,6 +12,8 @@ const stage_kind stage_kinds[] = {
     {"sample", "answers of a model, filtered, to train on", sample_check, sample_run,
      STAGE_SAMPLES},
     {"eval", "models measured on held-out problems", evaluate_check, evaluate_run, STAGE_NOTHING},
+    {"reward_model", "learning to score answers from pairs or labels", reward_model_check,
+     reward_model_run, STAGE_SCORER},
     {0},
 };
 
@@ -82,7 +84,7 @@ ponder_status stage_template(chat_template *out, const stage_context *c, const t
     return err_set(err, PONDER_EFORMAT, "%s: no template \"%s\"", c->where, t->template);
 }
 
-static adamw_options adamw_of(const training *t)
+adamw_options training_adamw(const training *t)
 {
     return (adamw_options){.beta1 = t->beta1, .beta2 = t->beta2, .eps = t->eps, .decay = t->decay,
                            .bf16_moments = t->bf16_moments};
@@ -90,7 +92,7 @@ static adamw_options adamw_of(const training *t)
 
 static size_t micro_sequences(const training *t)
 {
-    return size_max(1, training_micro_tokens(t) / 16);
+    return size_max(2, training_micro_tokens(t) / 16);
 }
 
 ponder_status stage_loop_options(train_loop_options *out, const stage_context *c, const training *t,
@@ -99,7 +101,7 @@ ponder_status stage_loop_options(train_loop_options *out, const stage_context *c
     *out = (train_loop_options){
         .name = c->stage->name, .dir = c->dir, .metrics = c->metrics, .report = c->report,
         .title = c->recipe->about ? c->recipe->about : c->recipe->name,
-        .adamw = adamw_of(t), .clip = t->clip, .micro_tokens = training_micro_tokens(t),
+        .adamw = training_adamw(t), .clip = t->clip, .micro_tokens = training_micro_tokens(t),
         .micro_sequences = micro_sequences(t), .balance_speed = t->balance_speed,
         .lora_rank = t->lora_rank, .lora_seed = c->seed,
         .lora_alpha = t->lora_alpha > 0 ? t->lora_alpha : 2 * (double)t->lora_rank,
@@ -145,7 +147,7 @@ static size_t parameters(const model_config *config, size_t rank, size_t *adapte
 /* Of the optimiser and, with adapters, of the base and of them and their gradients. */
 static size_t optimiser_bytes(const training *t, size_t values, size_t adapters)
 {
-    const adamw_options moments = adamw_of(t);
+    const adamw_options moments = training_adamw(t);
     if (!t->lora_rank) return adamw_bytes(values, &moments);
     return values * sizeof(float) + 2 * adapters * sizeof(float) + adamw_bytes(adapters, &moments);
 }

@@ -38,6 +38,7 @@ typedef struct stage_context {
 enum stage_makes {
     STAGE_MODEL,   /* model.gguf */
     STAGE_SAMPLES, /* samples.jsonl and, with "pairs", pairs.jsonl; no model */
+    STAGE_SCORER,  /* model.gguf and a head: it scores, no stage goes on from it */
     STAGE_NOTHING  /* no model */
 };
 
@@ -62,6 +63,8 @@ ponder_status sample_check(const recipe *r, const recipe_stage *s, ponder_error 
 ponder_status sample_run(const stage_context *c, ponder_error *err);
 ponder_status evaluate_check(const recipe *r, const recipe_stage *s, ponder_error *err);
 ponder_status evaluate_run(const stage_context *c, ponder_error *err);
+ponder_status reward_model_check(const recipe *r, const recipe_stage *s, ponder_error *err);
+ponder_status reward_model_run(const stage_context *c, ponder_error *err);
 
 /* ---- for stages that train ------------------------------------------------------------------- */
 
@@ -77,6 +80,7 @@ ponder_status stage_loop_options(train_loop_options *out, const stage_context *c
 ponder_status stage_save_model(const stage_context *c, const training *t, const model_trainable *m,
                                ponder_error *err);
 ponder_status training_check(const training *t, const char *where, ponder_error *err);
+adamw_options training_adamw(const training *t);
 /* The template named, or the tokenizer's own. */
 ponder_status stage_template(chat_template *out, const stage_context *c, const training *t,
                              ponder_error *err);

@@ -341,6 +341,80 @@ static void micro_batches_hold_every_sequence_once(void **state)
     batch_free(&b);
 }
 
+static void pairs_stay_together(void **state)
+{
+    (void)state;
+    ponder_error err;
+    train_batch b = {0};
+    micro_plan p = {0};
+    int32_t ids[100] = {0};
+    for (uint64_t k = 0; k < 60; k++) {
+        bool pair = k % 3 != 2;
+        for (uint64_t half = 0; half < (pair ? 2u : 1u); half++) {
+            size_t n = 2 + (size_t)rng_below(58, 2, k, half, RNG_TEST);
+            batch_begin(&b, !pair ? TRAIN_PLAIN : half ? TRAIN_REJECTED : TRAIN_CHOSEN);
+            batch_put(&b, ids, n, 1), batch_end(&b);
+        }
+    }
+    check_ok(micro_plan_make(&p, &b, 120, 5, &err));
+    size_t pairs = 0, all = 0;
+    for (size_t m = 0; m < p.n; m++) {
+        size_t tokens_in = 0, n = p.first[m + 1] - p.first[m];
+        assert_in_range(n, 1, 5);
+        for (size_t i = p.first[m]; i < p.first[m + 1]; i++, all++) {
+            tokens_in += b.seq[p.order[i]].n;
+            if (b.seq[p.order[i]].role != TRAIN_REJECTED) continue;
+            assert_true(i > p.first[m] && p.order[i - 1] + 1 == p.order[i]);
+            pairs++;
+        }
+        assert_in_range(tokens_in, 2, 120);
+    }
+    assert_int_equal(pairs, 40);
+    assert_int_equal(all, 100);
+    assert_int_equal(micro_plan_make(&p, &b, 120, 1, &err), PONDER_ELIMIT);
+    assert_int_equal(micro_plan_make(&p, &b, 60, 5, &err), PONDER_ELIMIT);
+    micro_plan_free(&p);
+    batch_free(&b);
+}
+
+static void labels_and_summaries(void **state)
+{
+    (void)state;
+    ponder_error err;
+    train_source *s;
+    train_batch b = {0};
+    buf text = {0};
+    example_options o = options(100);
+    o.template = CHAT_NONE;
+    o.summary = true;
+    const char *lines = "{\"prompt\":\"p\",\"response\":\"<think>x</think>\\n\\ny\",\"label\":1}\n"
+                        "{\"prompt\":\"p\",\"response\":\"<think>endless\",\"label\":0}\n"
+                        "{\"prompt\":\"p\",\"response\":\"plain\",\"label\":0}\n";
+    check_ok(data_file_open(&s, vocab_dir_file(&V, "labels.jsonl", lines), &o, 3, &err));
+    assert_true(s->labelled && !s->pairs);
+    bool seen[3] = {0};
+    for (uint64_t i = 0; i < 3; i++) {
+        batch_clear(&b);
+        check_ok(s->draw(s, i, &b, &err));
+        str t = shown(&b, 0, &text);
+        size_t k = str_find(t, STR("p[y"), 0) != SIZE_MAX      ? 0
+                   : str_find(t, STR("p[plain"), 0) != SIZE_MAX ? 2
+                                                               : 1;
+        assert_int_equal(b.seq[0].role, k ? TRAIN_BAD : TRAIN_GOOD);
+        assert_true(str_find(t, STR("endless"), 0) == SIZE_MAX);
+        seen[k] = true;
+    }
+    assert_true(seen[0] && seen[1] && seen[2]);
+    train_source_close(s);
+    const char *mixed = "{\"prompt\":\"p\",\"response\":\"y\",\"label\":1}\n"
+                        "{\"prompt\":\"p\",\"response\":\"y\",\"label\":2}\n";
+    check_ok(data_file_open(&s, vocab_dir_file(&V, "labels.jsonl", mixed), &o, 3, &err));
+    assert_true(!s->labelled);
+    train_source_close(s);
+    buf_free(&text);
+    batch_free(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -354,6 +428,8 @@ int main(void)
         cmocka_unit_test(reasoning_can_be_in_the_other_language),
         cmocka_unit_test(bad_mixtures_are_named),
         cmocka_unit_test(micro_batches_hold_every_sequence_once),
+        cmocka_unit_test(pairs_stay_together),
+        cmocka_unit_test(labels_and_summaries),
     };
     return cmocka_run_group_tests_name("train/data", tests, set_up, tear_down);
 }
