@@ -172,7 +172,7 @@ static ponder_status prepare(reward_model *r, const stage_context *c, ponder_err
 {
     *r = (reward_model){0};
     TRY(reward_model_read(&r->k, c->stage, c->where, err));
-    const example_options o = {.summary = !strcmp(r->k.scored, "summary")};
+    const example_options o = {.summary = reward_model_reads_summary(&r->k)};
     TRY(feed_open(&r->feed, c, &r->k.t, &o, err));
     TRY(check_data(r, r->feed.data, c, err));
     return r->feed.eval ? check_data(r, r->feed.eval, c, err) : PONDER_OK;

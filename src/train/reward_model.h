@@ -15,5 +15,9 @@ typedef struct reward_model_keys {
 
 ponder_status reward_model_read(reward_model_keys *k, const recipe_stage *s, const char *where,
                                 ponder_error *err);
+static inline bool reward_model_reads_summary(const reward_model_keys *k)
+{
+    return !strcmp(k->scored, "summary");
+}
 
 #endif
