@@ -23,16 +23,16 @@ static size_t stage_before(const recipe *r, size_t i)
     return s->model || i == 0 ? r->n : i - 1;
 }
 
-static bool makes_model(const recipe *r, size_t i)
+static enum stage_makes makes_of(const recipe *r, size_t i)
 {
-    return stage_kind_find(r->stage[i].kind)->makes == STAGE_MODEL;
+    return stage_kind_find(r->stage[i].kind)->makes;
 }
 
 origin origin_of(const recipe *r, size_t i)
 {
     origin o = {.maker = r->n, .giver = i};
     for (size_t k; (k = stage_before(r, o.giver)) < r->n; o.giver = k)
-        if (o.maker == r->n && makes_model(r, k)) o.maker = k;
+        if (o.maker == r->n && makes_of(r, k) == STAGE_MODEL) o.maker = k;
     return o;
 }
 
@@ -57,7 +57,8 @@ ponder_status origin_check(const recipe *r, size_t i, ponder_error *err)
         return err_set(err, PONDER_EFORMAT, "%s: want \"from\" or \"model\", not both", where);
     origin o = origin_of(r, i);
     const char *given = origin_given(r, o.giver);
-    if (o.maker == r->n && !given && !makes_model(r, i))
+    bool trains = makes_of(r, i) == STAGE_MODEL || makes_of(r, i) == STAGE_SCORER;
+    if (o.maker == r->n && !given && !trains)
         return err_set(err, PONDER_EFORMAT,
                        "%s: it would begin with fresh weights: name a model in \"from\", or put "
                        "a stage that trains before it", where);
@@ -118,12 +119,32 @@ static ponder_status stage_read(size_t *out, const json_t *item, const recipe *r
         return err_set(err, PONDER_EFORMAT, k == r->n ? "%s: no stage \"%s\" to take samples from"
                                                       : "%s: stage \"%s\" does not come before it",
                        where, name);
-    if (stage_kind_find(r->stage[k].kind)->makes != STAGE_SAMPLES)
+    if (makes_of(r, k) != STAGE_SAMPLES)
         return err_set(err, PONDER_EFORMAT, "%s: stage \"%s\" makes no samples: its kind is %s",
                        where, name, r->stage[k].kind);
     if (json_is_true(json_object_get(item, "pairs")) &&
         !json_is_true(json_object_get(r->stage[k].json, "pairs")))
         return err_set(err, PONDER_EFORMAT, "%s: stage \"%s\" makes no \"pairs\"", where, name);
+    return PONDER_OK;
+}
+
+/* The stages whose reward models judge answers of stage i. */
+static ponder_status read_scorers(uint64_t *out, const recipe *r, size_t i, ponder_error *err)
+{
+    const json_t *list = json_object_get(r->stage[i].json, "rewards"), *row;
+    size_t n;
+    char where[256];
+    recipe_where(where, r, &r->stage[i]);
+    json_array_foreach (list, n, row) {
+        const char *name = json_string_value(json_object_get(row, "model"));
+        if (!name) continue;
+        size_t k = stage_number(r, name, i);
+        if (k == r->n || makes_of(r, k) != STAGE_SCORER)
+            return err_set(err, PONDER_EFORMAT,
+                           "%s: \"rewards\" %zu: \"%s\" is no earlier stage of the kind "
+                           "reward_model", where, n + 1, name);
+        *out |= 1ull << k;
+    }
     return PONDER_OK;
 }
 
@@ -146,7 +167,7 @@ ponder_status origin_reads(uint64_t *out, const recipe *r, size_t i, ponder_erro
         size_t k = name ? stage_number(r, name, i) : r->n; /* else a file */
         if (k < r->n) *out |= 1ull << (makes_model(r, k) ? k : size_min(origin_of(r, k).maker, k));
     }
-    return PONDER_OK;
+    return read_scorers(out, r, i, err);
 }
 
 /* The name of a stage in an item becomes the path of its file. */

@@ -28,9 +28,10 @@ ponder_status origin_check(const recipe *r, size_t i, ponder_error *err);
 ponder_status origin_model(char **path, const recipe *r, size_t k, const char *dir,
                            ponder_error *err);
 
-/* The stages that stage i reads besides the one it begins with, a bit each: those whose samples it
- * takes, {"stage": NAME, "weight", "pairs"} in its data lists, and those of its list "stages", whose
- * models it looks at. EFORMAT when one is not there, comes later or makes no samples. */
+/* The stages that stage i reads besides the one it begins with, a bit each: samples, which
+ * {"stage": NAME, "weight", "pairs"} in its data lists names; reward models, which {"model": NAME} in
+ * its "rewards" does; and those of its list "stages", whose models it looks at. EFORMAT when one is
+ * not there, comes later or makes something else. */
 ponder_status origin_reads(uint64_t *out, const recipe *r, size_t i, ponder_error *err);
 /* The object of stage i with the files of samples in place of the stages' names (the caller
  * decrefs). ENOTFOUND for files that are not there yet. */

@@ -33,14 +33,6 @@ static const recipe_stage *stage_of(const recipe *r, const char *name)
     return NULL;
 }
 
-ponder_status scorer_check(const recipe *r, const char *stage, const char *where, ponder_error *err)
-{
-    const recipe_stage *s = stage_of(r, stage);
-    if (s && !strcmp(s->kind, "reward_model")) return PONDER_OK;
-    return err_set(err, PONDER_EFORMAT, "%s: \"%s\" is no stage of the kind \"reward_model\"",
-                   where, stage);
-}
-
 static size_t hidden_width(const scorer *s) { return (size_t)model_config_of(s->m)->width; }
 static size_t pages_of(const scorer *s) { return s->tokens / KERN_PAGE + s->sequences; }
 
@@ -117,22 +109,23 @@ static ponder_status open_model(scorer *s, const stage_context *c, ponder_error 
 }
 
 ponder_status scorer_open(scorer **out, const stage_context *c, const char *stage,
-                          ponder_error *err)
+                          const char *where, ponder_error *err)
 {
-    char where[256];
-    *out = NULL;
-    TRY(scorer_check(c->recipe, stage, c->where, err));
     const recipe_stage *of = stage_of(c->recipe, stage);
-    recipe_where(where, c->recipe, of);
+    *out = NULL;
+    if (!of || stage_kind_find(of->kind)->makes != STAGE_SCORER)
+        return err_set(err, PONDER_EFORMAT, "%s: \"%s\" is no stage that makes a reward model",
+                       where, stage);
     scorer *s = calloc(1, sizeof *s);
-    if (!s) return err_set(err, PONDER_ENOMEM, "%s: out of memory", c->where);
+    if (!s) return err_set(err, PONDER_ENOMEM, "%s: out of memory", where);
     s->name = of->name;
+    stage_context mine = *c;
+    mine.where = where;
     ponder_status st = reward_model_read(&s->keys, of, where, err);
-    if (st == PONDER_OK) st = open_model(s, c, err);
-    if (st == PONDER_OK) st = open_room(s, c, err);
-    if (st == PONDER_OK) st = open_head(s, c, err);
-    stage_context mine = *c; /* it reads with its own tokenizer */
-    mine.t = s->t;
+    if (st == PONDER_OK) st = open_model(s, &mine, err);
+    if (st == PONDER_OK) st = open_room(s, &mine, err);
+    if (st == PONDER_OK) st = open_head(s, &mine, err);
+    mine.t = s->t; /* it reads with its own tokenizer */
     s->examples = (example_options){.t = s->t, .max_tokens = s->keys.t.max_tokens, .cut = true,
                                     .summary = reward_model_reads_summary(&s->keys)};
     if (st == PONDER_OK) st = stage_template(&s->examples.template, &mine, &s->keys.t, err);

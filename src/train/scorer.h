@@ -11,13 +11,10 @@ typedef struct scorer_text {
     str prompt, response; /* the response with its thinking, as it stands in training data */
 } scorer_text;
 
-/* An earlier stage of that name and of that kind? EFORMAT, before anything runs, if not. */
-ponder_status scorer_check(const recipe *r, const char *stage, const char *where,
-                           ponder_error *err);
-/* OUT/STAGE/model.gguf and its head, with the stage's keys. Says what memory it takes, and ELIMIT
+/* OUT/STAGE/model.gguf and its head, with the stage's keys. `where` is for messages. Says what memory it takes, and ELIMIT
  * when that is more than there is; EFORMAT when head and model do not belong together. */
 ponder_status scorer_open(scorer **out, const stage_context *c, const char *stage,
-                          ponder_error *err);
+                          const char *where, ponder_error *err);
 void scorer_close(scorer *s);
 
 /* score[i] of text i: a function of that text and the stage alone. It is the number the stage was

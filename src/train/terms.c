@@ -24,7 +24,8 @@ struct terms {
     size_t n;
 };
 
-static const term_kind *const kinds[] = {&term_regex, &term_verifier, &term_program};
+static const term_kind *const kinds[] = {&term_regex, &term_verifier, &term_program,
+                                        &term_model};
 
 /* ---- opening --------------------------------------------------------------------------------- */
 

@@ -8,7 +8,7 @@
 /* A row of "rewards"; each kind has keys for some of it. Texts are borrowed from the recipe. */
 typedef struct term_settings {
     double weight;
-    const char *name, *regex, *form, *kind;
+    const char *name, *regex, *form, *kind, *model;
     const json_t *program;
     double timeout_s;
 } term_settings;
@@ -32,7 +32,7 @@ typedef struct term_kind {
     void (*close)(void *state);
 } term_kind;
 
-extern const term_kind term_regex, term_verifier, term_program;
+extern const term_kind term_regex, term_verifier, term_program, term_model;
 
 /* ---- of the program's answers ---------------------------------------------------------------- */
 
