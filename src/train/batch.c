@@ -186,3 +186,48 @@ void micro_plan_free(micro_plan *p)
     free(p->order), free(p->first), free(p->room), free(p->bin);
     *p = (micro_plan){0};
 }
+
+/* ---- running --------------------------------------------------------------------------------- */
+
+static ponder_status run_micro(batch_runner *r, train_batch *b, size_t n,
+                               const model_train_loss *loss, unsigned want,
+                               model_train_stats *stats, ponder_error *err)
+{
+    if (n > r->cap && !grow((void **)&r->run, n, sizeof *r->run))
+        return err_set(err, PONDER_ENOMEM, "micro-batch: out of memory");
+    r->cap = n > r->cap ? n : r->cap;
+    for (size_t i = 0; i < n; i++) {
+        const train_sequence *s = &b->seq[r->order[i]];
+        r->run[i] = (model_train_sequence){
+            .ids = b->ids + s->at, .n = s->n,
+            .logprob = want & BATCH_LOGPROB ? b->logprob + s->at : NULL,
+            .entropy = want & BATCH_ENTROPY ? b->entropy + s->at : NULL};
+    }
+    return model_train_batch(r->t, r->run, n, loss, stats, err);
+}
+
+ponder_status batch_run(batch_runner *r, train_batch *b, const model_train_loss *loss,
+                        unsigned want, model_train_stats *stats, ponder_error *err)
+{
+    model_train_stats unused = {0};
+    double mtp = 0, balance = 0;
+    if (!stats) stats = &unused;
+    TRY(micro_plan_make(&r->plan, b, r->max_tokens, r->max_sequences, err));
+    for (size_t m = 0; m < r->plan.n; m++) {
+        size_t first = r->plan.first[m];
+        r->order = r->plan.order + first;
+        TRY(run_micro(r, b, r->plan.first[m + 1] - first, loss, want, stats, err));
+        mtp += stats->mtp_loss / (double)r->plan.n;
+        balance += stats->balance_loss / (double)r->plan.n;
+    }
+    stats->mtp_loss = mtp;
+    stats->balance_loss = balance;
+    return PONDER_OK;
+}
+
+void batch_runner_free(batch_runner *r)
+{
+    micro_plan_free(&r->plan);
+    free(r->run);
+    *r = (batch_runner){0};
+}

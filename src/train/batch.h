@@ -61,4 +61,23 @@ ponder_status micro_plan_make(micro_plan *p, const train_batch *b, size_t max_to
                               size_t max_sequences, ponder_error *err);
 void micro_plan_free(micro_plan *p);
 
+/* ---- running --------------------------------------------------------------------------------- */
+
+/* A model that batches run on, and what its micro-batches need; begins with t and its limits set. */
+typedef struct batch_runner {
+    model_trainable *t;
+    size_t max_tokens, max_sequences; /* of a micro-batch, as t was opened for */
+    micro_plan plan;
+    model_train_sequence *run; /* of the micro-batch at work */
+    size_t cap;
+    const uint32_t *order; /* its sequences' numbers in the batch: for what the loss calls */
+} batch_runner;
+
+enum { BATCH_LOGPROB = 1, BATCH_ENTROPY = 2 };
+/* All micro-batches of b through model_train_batch; fills what `want` says of b. stats: means over
+ * the micro-batches, loads added; or NULL. */
+ponder_status batch_run(batch_runner *r, train_batch *b, const model_train_loss *loss,
+                        unsigned want, model_train_stats *stats, ponder_error *err);
+void batch_runner_free(batch_runner *r);
+
 #endif

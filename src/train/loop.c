@@ -15,7 +15,7 @@ enum { REPORT_SECONDS = 30 };
 static float slope_of(void *user, size_t sequence, size_t i, float logprob)
 {
     const train_loop *l = user;
-    size_t s = l->order[sequence];
+    size_t s = l->runner.order[sequence];
     if (l->stage->slope) return l->stage->slope(l->stage->user, l, s, i, logprob);
     return (float)(-(double)l->batch.weight[l->batch.seq[s].at + i] / l->weight);
 }
@@ -23,20 +23,10 @@ static float slope_of(void *user, size_t sequence, size_t i, float logprob)
 static void head_of(void *user, size_t sequence, const float *hidden, float *gradient)
 {
     const train_loop *l = user;
-    l->stage->head(l->stage->user, l, l->order[sequence], hidden, gradient);
+    l->stage->head(l->stage->user, l, l->runner.order[sequence], hidden, gradient);
 }
 
-static ponder_status reserve_run(train_loop *l, size_t n, ponder_error *err)
-{
-    if (n <= l->run_cap) return PONDER_OK;
-    model_train_sequence *more = realloc(l->run, n * sizeof *more);
-    if (!more) return err_set(err, PONDER_ENOMEM, "micro-batch: out of memory");
-    l->run = more;
-    l->run_cap = n;
-    return PONDER_OK;
-}
-
-/* All micro-batches of b; with `learn` gradients are added to. */
+/* With `learn` gradients are added to. */
 static ponder_status run_batch(train_loop *l, train_batch *b, bool learn, bool entropy,
                                ponder_error *err)
 {
@@ -44,25 +34,8 @@ static ponder_status run_batch(train_loop *l, train_batch *b, bool learn, bool e
     const model_train_loss loss = {.slope = on_tokens ? slope_of : NULL,
                                    .head = l->stage->head ? head_of : NULL, .user = l,
                                    .look = !learn};
-    double mtp = 0, balance = 0;
-    TRY(micro_plan_make(&l->plan, b, l->o->micro_tokens, l->o->micro_sequences, err));
-    for (size_t m = 0; m < l->plan.n; m++) {
-        size_t first = l->plan.first[m], n = l->plan.first[m + 1] - first;
-        TRY(reserve_run(l, n, err));
-        l->order = l->plan.order + first;
-        for (size_t i = 0; i < n; i++) {
-            const train_sequence *s = &b->seq[l->order[i]];
-            l->run[i] = (model_train_sequence){.ids = b->ids + s->at, .n = s->n,
-                                               .logprob = on_tokens ? b->logprob + s->at : NULL,
-                                               .entropy = entropy ? b->entropy + s->at : NULL};
-        }
-        TRY(model_train_batch(l->t, l->run, n, &loss, &l->stats, err));
-        mtp += l->stats.mtp_loss / (double)l->plan.n;
-        balance += l->stats.balance_loss / (double)l->plan.n;
-    }
-    l->stats.mtp_loss = mtp;
-    l->stats.balance_loss = balance;
-    return PONDER_OK;
+    unsigned want = (on_tokens ? BATCH_LOGPROB : 0u) | (entropy ? BATCH_ENTROPY : 0u);
+    return batch_run(&l->runner, b, &loss, want, &l->stats, err);
 }
 
 ponder_status train_loop_score(train_loop *l, train_batch *b, bool entropy, ponder_error *err)
@@ -313,21 +286,28 @@ static ponder_status open_lora(train_loop *l, ponder_error *err)
     return adamw_open(&l->adamw, l->n_values, &all, 1, &o->adamw, err);
 }
 
-static ponder_status open_adamw(train_loop *l, ponder_error *err)
+ponder_status train_adamw_open(adamw *a, model_trainable *t, const adamw_options *o,
+                               ponder_error *err)
 {
-    size_t n;
-    const model_param *p = model_trainable_params(l->t, &n);
-    if (l->o->lora_rank) return open_lora(l, err);
-    l->values = model_trainable_masters(l->t, &l->n_values);
+    size_t n, values;
+    const model_param *p = model_trainable_params(t, &n);
+    (void)model_trainable_masters(t, &values);
     adamw_range *range = malloc(size_max(n, 1) * sizeof *range);
     if (!range) return err_set(err, PONDER_ENOMEM, "optimiser: out of memory");
     for (size_t i = 0; i < n; i++) { /* up to the next one: what pads between them stays zero */
-        size_t end = i + 1 < n ? p[i + 1].at : l->n_values;
+        size_t end = i + 1 < n ? p[i + 1].at : values;
         range[i] = (adamw_range){p[i].at, end - p[i].at, p[i].decays};
     }
-    ponder_status st = adamw_open(&l->adamw, l->n_values, range, n, &l->o->adamw, err);
+    ponder_status st = adamw_open(a, values, range, n, o, err);
     free(range);
     return st;
+}
+
+static ponder_status open_adamw(train_loop *l, ponder_error *err)
+{
+    if (l->o->lora_rank) return open_lora(l, err);
+    l->values = model_trainable_masters(l->t, &l->n_values);
+    return train_adamw_open(&l->adamw, l->t, &l->o->adamw, err);
 }
 
 static ponder_status open_loop(train_loop *l, ponder_error *err)
@@ -383,7 +363,9 @@ ponder_status train_loop_run(model_trainable *t, const train_stage *stage,
                              const train_loop_options *o, ponder_error *err)
 {
     train_view view;
-    train_loop l = {.o = o, .stage = stage, .t = t, .view = &view};
+    train_loop l = {.o = o, .stage = stage, .t = t, .view = &view,
+                    .runner = {.t = t, .max_tokens = o->micro_tokens,
+                               .max_sequences = o->micro_sequences}};
     ponder_status st = open_loop(&l, err);
     view_begin(&view, o->screen, o->name, l.step, o->lr.steps);
     if (st == PONDER_OK) st = run_steps(&l, err);
@@ -392,8 +374,7 @@ ponder_status train_loop_run(model_trainable *t, const train_stage *stage,
     adamw_close(&l.adamw);
     lora_close(&l.lora);
     batch_free(&l.batch);
-    micro_plan_free(&l.plan);
-    free(l.run);
+    batch_runner_free(&l.runner);
     free(l.stats.load);
     return st;
 }

@@ -86,10 +86,7 @@ struct train_loop {
     char figures[128]; /* for the view, where a stage has better ones than its loss */
     bool wants_entropy; /* set by a stage that reads batch.entropy; costs a little */
 
-    micro_plan plan;
-    model_train_sequence *run; /* of a micro-batch */
-    size_t run_cap;
-    const uint32_t *order;     /* its sequences' numbers in the batch */
+    batch_runner runner;
     model_train_stats stats;
     struct train_view *view;
     double started;
@@ -104,6 +101,9 @@ ponder_status train_loop_run(model_trainable *t, const train_stage *stage,
 /* Runs batch b forward only: fills its logprob (and entropy if asked). Used by stages that
  * evaluate. */
 ponder_status train_loop_score(train_loop *l, train_batch *b, bool entropy, ponder_error *err);
+/* AdamW for all parameters of a model: matrices decay. */
+ponder_status train_adamw_open(adamw *a, model_trainable *t, const adamw_options *o,
+                               ponder_error *err);
 /* Mean of -logprob by weight, of a batch that was run. */
 double batch_loss(const train_batch *b);
 

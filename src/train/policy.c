@@ -1,15 +1,20 @@
-/* Training by rewards: GRPO as a kind of stage (docs/training.md, "grpo").
+/* Training by rewards: GRPO and PPO as kinds of stages (docs/training.md, "grpo", "ppo").
  * SPDX-License-Identifier: MIT
  *
  * A chunk of answers is sampled and judged, and one or more updates are made from it, each by its
  * share of the questions. What a chunk holds is a function of the parameters it began with and of
  * its number, so a run that stopped inside a chunk samples it again: saved are the parameters then,
- * not the answers. */
+ * not the answers.
+ *
+ * The two differ in what an answer's tokens are compared with: GRPO with the other answers to the
+ * question, PPO with what a second network, the critic, expected. */
 #include "train/answers.h"
+#include "train/critic.h"
 #include "train/grpo.h"
 #include "train/levels.h"
 #include "train/stage.h"
 
+#include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
 
@@ -18,18 +23,21 @@ enum { GROUP_MAX = 1024 };
 typedef struct policy_keys {
     const char *mean, *layout;
     const json_t *rewards;
-    size_t questions, group, updates, redraw, answer_tokens;
+    size_t questions, group, updates, passes, redraw, answer_tokens;
     uint64_t refresh, eval_group;
     float temperature, eval_temperature;
     grpo_objective objective;
     answer_reward reward;
+    critic_options critic;
+    double value_lr; /* 0: as the policy's */
+    bool ppo;
 } policy_keys;
 
 typedef struct policy {
     training t;
     policy_keys k;
     const stage_context *c;
-    model_trainable *m;
+    model_trainable *m, *values; /* values: of the critic */
     engine *e;
     questions *ask, *ask_eval;
     terms *terms;
@@ -40,8 +48,9 @@ typedef struct policy {
     float *reference;    /* parameters; NULL without a KL term */
     float *before;       /* parameters at the beginning of the chunk; NULL with one update a chunk */
     float *reference_logprob; /* [answers, context] */
+    critic *critic;           /* NULL: GRPO */
     train_batch scored;
-    double sampling_seconds;
+    double sampling_seconds, filled_at;
 } policy;
 
 /* ---- keys -------------------------------------------------------------------------------------- */
@@ -49,7 +58,7 @@ typedef struct policy {
 #define AT(field) offsetof(policy_keys, field)
 static const key own_keys[] = {
     {"questions", KEY_SIZE, AT(questions), 1, 1 << 20},
-    {"group", KEY_SIZE, AT(group), 2, GROUP_MAX},
+    {"group", KEY_SIZE, AT(group), 1, GROUP_MAX},
     {"updates", KEY_SIZE, AT(updates), 1, 1 << 20},
     {"redraw", KEY_SIZE, AT(redraw), 1, 64},
     {"answer_tokens", KEY_SIZE, AT(answer_tokens), 1, 1 << 20},
@@ -72,17 +81,59 @@ static const key own_keys[] = {
     {"eval_temperature", KEY_FLOAT, AT(eval_temperature), 0, 10},
     {0},
 };
+static const key ppo_keys[] = {
+    {"gamma", KEY_FLOAT, AT(critic.gamma), 0, 1},
+    {"lambda", KEY_FLOAT, AT(critic.lambda), 0, 1},
+    {"value_clip", KEY_FLOAT, AT(critic.clip), 0, 1e6},
+    {"value_lr", KEY_REAL, AT(value_lr), 0, 10},
+    {0},
+};
 #undef AT
 
 /* DeepSeek-R1's numbers where it has them: 32 questions, 16 answers each, beta 0.001, the reference
  * renewed every 400 steps, a constant rate of 3e-6 (arXiv 2501.12948). */
-static policy_keys defaults(void)
+static policy_keys defaults(bool ppo)
 {
-    return (policy_keys){.mean = "response", .layout = "think_answer", .questions = 32, .group = 16,
+    policy_keys k = {.mean = "response", .layout = "think_answer", .questions = 32, .group = 16,
                          .updates = 1, .redraw = 1, .answer_tokens = 256, .refresh = 400,
                          .eval_group = 1, .temperature = 1, .eval_temperature = 1,
                          .objective = {.clip_low = 0.2f, .clip_high = 0.2f, .kl = 0.001f},
                          .reward = {.accuracy = 1, .format = 1}};
+    if (!ppo) return k;
+    k.ppo = true;
+    k.mean = "token";
+    k.questions = 512;
+    k.group = 1;
+    k.critic = (critic_options){.gamma = 1, .lambda = 1, .clip = 0.2f};
+    return k;
+}
+
+/* What PPO means by keys that GRPO has too. */
+static ponder_status check_ppo(policy *p, const char *where, ponder_error *err)
+{
+    policy_keys *k = &p->k;
+    if (p->t.passes != 0 && (p->t.passes < 1 || p->t.passes > 1000 || fmod(p->t.passes, 1) != 0))
+        return err_set(err, PONDER_EFORMAT, "%s: \"passes\" over a chunk: want 1 to 1000", where);
+    if (p->t.lora_rank)
+        return err_set(err, PONDER_EFORMAT,
+                       "%s: \"lora_rank\": policy and critic are learnt whole", where);
+    if (k->group == 1 && k->redraw > 1)
+        return err_set(err, PONDER_EFORMAT, "%s: \"redraw\" looks for groups that teach: want "
+                       "\"group\" 2 or more", where);
+    k->passes = p->t.passes != 0 ? (size_t)p->t.passes : 1;
+    k->critic.kl = k->objective.kl; /* of the reward, not of the loss */
+    k->objective.kl = 0;
+    k->critic.raw = k->objective.no_deviation;
+    return PONDER_OK;
+}
+
+static ponder_status check_grpo(policy *p, const char *where, ponder_error *err)
+{
+    p->k.passes = 1;
+    if (p->t.passes != 0)
+        return err_set(err, PONDER_EFORMAT, "%s: want \"steps\", not \"passes\"", where);
+    if (p->k.group > 1) return PONDER_OK;
+    return err_set(err, PONDER_EFORMAT, "%s: \"group\" is 1: want 2 or more to compare", where);
 }
 
 static ponder_status check_keys(policy *p, const char *where, ponder_error *err)
@@ -111,21 +162,22 @@ static ponder_status check_keys(policy *p, const char *where, ponder_error *err)
         return err_set(err, PONDER_EFORMAT, "%s: \"overlong_tokens\" is more than \"answer_tokens\"",
                        where);
     if (!p->t.data) return err_set(err, PONDER_EFORMAT, "%s: no \"data\"", where);
-    if (!p->t.steps || p->t.passes != 0)
-        return err_set(err, PONDER_EFORMAT, "%s: want \"steps\"", where);
-    return PONDER_OK;
+    if (!p->t.steps) return err_set(err, PONDER_EFORMAT, "%s: want \"steps\"", where);
+    return k->ppo ? check_ppo(p, where, err) : check_grpo(p, where, err);
 }
 
 static ponder_status read_keys(policy *p, const recipe_stage *stage, const char *where,
                                ponder_error *err)
 {
-    *p = (policy){.t = training_defaults(), .k = defaults()};
+    bool ppo = !strcmp(stage->kind, "ppo");
+    *p = (policy){.t = training_defaults(), .k = defaults(ppo)};
     p->t.lr = p->t.lr_end = 3e-6;
     p->t.schedule = "constant";
     p->t.decay = 0;
     p->t.balance_loss = p->t.balance_speed = p->t.mtp_weight = 0;
-    const key_table tables[] = {{stage_keys, NULL}, {training_keys, &p->t}, {own_keys, &p->k}};
-    TRY(keys_read(stage->json, where, tables, COUNT_OF(tables), err));
+    const key_table tables[] = {{stage_keys, NULL}, {training_keys, &p->t}, {own_keys, &p->k},
+                                {ppo_keys, &p->k}};
+    TRY(keys_read(stage->json, where, tables, COUNT_OF(tables) - !ppo, err));
     TRY(training_check(&p->t, where, err));
     return check_keys(p, where, err);
 }
@@ -175,6 +227,10 @@ ponder_status policy_check(const recipe *r, const recipe_stage *stage, ponder_er
 }
 
 /* ---- chunks of answers -------------------------------------------------------------------------- */
+
+static size_t chunk_answers(const policy *p) { return p->k.questions * p->k.group; }
+/* Updates made from a chunk. */
+static uint64_t chunk_steps(const policy *p) { return p->k.updates * p->k.passes; }
 
 /* Parameters and a copy change places. */
 static void swap_parameters(policy *p, float *with)
@@ -265,42 +321,72 @@ static ponder_status sample_and_score(policy *p, train_loop *l, uint64_t number,
     return PONDER_OK;
 }
 
-/* The chunk that step l->step needs, sampled now if it is not in memory. */
-static ponder_status need_chunk(policy *p, train_loop *l, ponder_error *err)
+static ponder_status new_chunk(policy *p, train_loop *l, uint64_t number, ponder_error *err)
 {
-    uint64_t number = l->step / p->k.updates, share = l->step % p->k.updates;
-    if (share == 0) {
-        if (p->reference && p->k.refresh && number && number % p->k.refresh == 0)
-            copy_parameters(p, p->reference);
-        copy_parameters(p, p->before);
-        return sample_and_score(p, l, number, err);
-    }
-    if (p->sampled == number + 1) return PONDER_OK;
-    swap_parameters(p, p->before); /* stopped inside the chunk: it is sampled as it was */
+    if (p->reference && p->k.refresh && number && number % p->k.refresh == 0)
+        copy_parameters(p, p->reference);
+    copy_parameters(p, p->before);
+    TRY(sample_and_score(p, l, number, err));
+    return p->critic ? critic_expect(p->critic, &p->chunk.r, err) : PONDER_OK;
+}
+
+/* Stopped inside the chunk: it is sampled as it was. What the critic expected is saved. */
+static ponder_status old_chunk(policy *p, train_loop *l, uint64_t number, ponder_error *err)
+{
+    swap_parameters(p, p->before);
     ponder_status st = sample_and_score(p, l, number, err);
     swap_parameters(p, p->before);
     return st;
 }
 
+static ponder_status advise(policy *p, ponder_error *err)
+{
+    size_t n = chunk_answers(p);
+    float *reward = malloc(n * sizeof *reward);
+    if (!reward) return err_set(err, PONDER_ENOMEM, "no memory for %zu answers", n);
+    for (size_t i = 0; i < n; i++) reward[i] = p->chunk.of[i].reward;
+    critic_advise(p->critic, &p->chunk.r, reward, p->reference_logprob);
+    free(reward);
+    return PONDER_OK;
+}
+
+/* The chunk that step l->step needs, sampled now if it is not in memory. */
+static ponder_status need_chunk(policy *p, train_loop *l, ponder_error *err)
+{
+    uint64_t number = l->step / chunk_steps(p);
+    bool first = l->step % chunk_steps(p) == 0;
+    if (!first && p->sampled == number + 1) return PONDER_OK;
+    TRY(first ? new_chunk(p, l, number, err) : old_chunk(p, l, number, err));
+    return p->critic ? advise(p, err) : PONDER_OK;
+}
+
 /* ---- one update --------------------------------------------------------------------------------- */
+
+/* Answers of an update, and the first one of update `step`. */
+static size_t update_answers(const policy *p) { return p->k.questions / p->k.updates * p->k.group; }
+static size_t update_from(const policy *p, uint64_t step)
+{
+    return (size_t)(step % p->k.updates) * update_answers(p);
+}
 
 static ponder_status fill(void *user, train_loop *l, ponder_error *err)
 {
     policy *p = user;
-    size_t each = p->k.questions / p->k.updates * p->k.group, answered = 0, n = 0;
-    size_t from = (size_t)(l->step % p->k.updates) * each;
+    size_t each = update_answers(p), from = update_from(p, l->step), answered = 0, n = 0;
     TRY(need_chunk(p, l, err));
     l->wants_entropy = true;
     for (size_t i = from; i < from + each; i++)
         answered += p->chunk.r.samples[i].n - p->chunk.r.samples[i].prompt;
     for (size_t i = from; i < from + each; i++) {
         const rollout_sample *s = &p->chunk.r.samples[i];
-        if (s->n == s->prompt || (p->chunk.of[i].advantage == 0 && !p->reference)) continue;
+        bool nothing = !p->critic && p->chunk.of[i].advantage == 0 && !p->reference;
+        if (s->n == s->prompt || nothing) continue;
         p->member[n] = i;
         p->weight[n] = grpo_weight(&p->k.objective, s->n - s->prompt, each, answered);
         put(p, &l->batch, i, p->weight[n++]);
     }
-    l->position = l->step / p->k.updates + 1;
+    l->position = l->step / chunk_steps(p) + 1;
+    p->filled_at = clock_seconds();
     return PONDER_OK;
 }
 
@@ -309,8 +395,9 @@ static float token(const policy *p, size_t i, size_t t, float logprob, grpo_toke
 {
     size_t at = p->member[i];
     float ref = p->reference ? p->reference_logprob[at * p->t.max_tokens + t] : 0;
-    return grpo_token(&p->k.objective, logprob, p->chunk.r.samples[at].logprob[t], ref,
-                      p->chunk.of[at].advantage, p->weight[i], log);
+    float a = p->critic ? critic_advantages(p->critic, at)[t] : p->chunk.of[at].advantage;
+    return grpo_token(&p->k.objective, logprob, p->chunk.r.samples[at].logprob[t], ref, a,
+                      p->weight[i], log);
 }
 
 static float slope(void *user, const train_loop *l, size_t sequence, size_t i, float logprob)
@@ -355,7 +442,7 @@ static void tell_answers(policy *p, train_loop *l)
     metrics_put(m, "verification", s.verification);
     metrics_put(m, "backtracking", s.backtracking);
     metrics_put(m, "reflections", s.reflections);
-    metrics_put(m, "teaching", (double)teach / (double)p->k.questions);
+    if (p->k.group > 1) metrics_put(m, "teaching", (double)teach / (double)p->k.questions);
     metrics_put(m, "sampled_per_s", (double)s.tokens / p->sampling_seconds);
     metrics_put(m, "sampling_s", p->sampling_seconds);
     level_counts_add(&levels, &p->chunk, p->k.questions);
@@ -370,12 +457,25 @@ static void tell_answers(policy *p, train_loop *l)
     buf_free(&text);
 }
 
+/* The critic's update with the answers of update `step`. */
+static ponder_status learn_values(policy *p, train_loop *l, uint64_t step, ponder_error *err)
+{
+    double lr = lr_at(&l->o->lr, step), part = p->t.lr > 0 ? lr / p->t.lr : 1;
+    if (p->k.value_lr > 0) lr = part * p->k.value_lr;
+    TRY(critic_learn(p->critic, &p->chunk.r, update_from(p, step), update_answers(p),
+                     l->adamw.steps, lr, err));
+    critic_tell(p->critic, &l->metrics);
+    return PONDER_OK;
+}
+
 static ponder_status after(void *user, train_loop *l, ponder_error *err)
 {
     policy *p = user;
     grpo_tokens log = {0};
-    (void)err;
-    uint64_t share_of = (l->step - 1) % p->k.updates;
+    uint64_t share_of = (l->step - 1) % chunk_steps(p);
+    metrics_put(&l->metrics, "policy_s", clock_seconds() - p->filled_at);
+    if (p->critic) TRY(learn_values(p, l, l->step - 1, err));
+    metrics_put(&l->metrics, "resident_mb", (double)mem_resident_bytes() * 1e-6);
     for (size_t i = 0; i < l->batch.n; i++) {
         const rollout_sample *s = &p->chunk.r.samples[p->member[i]];
         const float *logprob = l->batch.logprob + l->batch.seq[i].at;
@@ -385,7 +485,7 @@ static ponder_status after(void *user, train_loop *l, ponder_error *err)
     metrics_put(&l->metrics, "policy_loss", log.loss);
     metrics_put(&l->metrics, "ratio", share(log.ratio, log.n));
     metrics_put(&l->metrics, "clipped", share((double)log.clipped, log.n));
-    if (p->reference) metrics_put(&l->metrics, "kl", share(log.kl, log.n));
+    if (p->k.objective.kl > 0) metrics_put(&l->metrics, "kl", share(log.kl, log.n));
     if (share_of) return PONDER_OK;
     metrics_put(&l->metrics, "on_policy", share((double)log.exact, log.n));
     tell_answers(p, l);
@@ -435,6 +535,7 @@ static size_t sections(void *user, checkpoint_section *out)
     if (p->reference)
         out[n++] = (checkpoint_section){"reference", NUM_F32, p->reference, values};
     if (p->before) out[n++] = (checkpoint_section){"before", NUM_F32, p->before, values};
+    if (p->critic) n += critic_sections(p->critic, out + n);
     return n;
 }
 
@@ -480,7 +581,7 @@ static ponder_status open_arrays(policy *p, ponder_error *err)
 {
     size_t n = p->k.questions * p->k.group, values;
     const float *w = model_trainable_masters(p->m, &values);
-    bool kl = p->k.objective.kl > 0, chunks = p->k.updates > 1;
+    bool kl = p->k.objective.kl > 0 || p->k.critic.kl > 0, chunks = chunk_steps(p) > 1;
     p->member = calloc(n, sizeof *p->member);
     p->weight = calloc(n, sizeof *p->weight);
     p->reference = kl ? malloc(values * sizeof *w) : NULL;
@@ -499,8 +600,10 @@ static ponder_status open_policy(policy *p, const stage_context *c, ponder_error
     TRY(read_keys(p, c->stage, c->where, err));
     p->c = c;
     TRY(open_questions(p, c->recipe, c->where, c, err));
-    TRY(stage_open_model(&p->m, c, &p->t, err));
+    TRY(stage_open_models(&p->m, p->k.ppo ? &p->values : NULL, c, &p->t, err));
     TRY(open_arrays(p, err));
+    if (p->k.ppo)
+        TRY(critic_open(&p->critic, p->values, c, &p->t, &p->k.critic, chunk_answers(p), err));
     return open_answers(p, err);
 }
 
@@ -510,6 +613,8 @@ static void close_policy(policy *p)
     answers_close(&p->eval);
     engine_close(p->e);
     close_questions(p);
+    critic_close(p->critic);
+    model_trainable_close(p->values);
     model_trainable_close(p->m);
     batch_free(&p->scored);
     free(p->member), free(p->weight), free(p->reference), free(p->before);

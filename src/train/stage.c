@@ -12,6 +12,7 @@ const stage_kind stage_kinds[] = {
     {"sample", "answers of a model, filtered, to train on", sample_check, sample_run,
      STAGE_SAMPLES},
     {"eval", "models measured on held-out problems", evaluate_check, evaluate_run, STAGE_NOTHING},
+    {"ppo", "reinforcement learning with a value network", policy_check, policy_run, STAGE_MODEL},
     {"reward_model", "learning to score answers from pairs or labels", reward_model_check,
      reward_model_run, STAGE_SCORER},
     {0},
@@ -90,11 +91,6 @@ adamw_options training_adamw(const training *t)
                            .bf16_moments = t->bf16_moments};
 }
 
-static size_t micro_sequences(const training *t)
-{
-    return size_max(2, training_micro_tokens(t) / 16);
-}
-
 ponder_status stage_loop_options(train_loop_options *out, const stage_context *c, const training *t,
                                  ponder_error *err)
 {
@@ -102,7 +98,7 @@ ponder_status stage_loop_options(train_loop_options *out, const stage_context *c
         .name = c->stage->name, .dir = c->dir, .metrics = c->metrics, .report = c->report,
         .title = c->recipe->about ? c->recipe->about : c->recipe->name,
         .adamw = training_adamw(t), .clip = t->clip, .micro_tokens = training_micro_tokens(t),
-        .micro_sequences = micro_sequences(t), .balance_speed = t->balance_speed,
+        .micro_sequences = training_micro_sequences(t), .balance_speed = t->balance_speed,
         .lora_rank = t->lora_rank, .lora_seed = c->seed,
         .lora_alpha = t->lora_alpha > 0 ? t->lora_alpha : 2 * (double)t->lora_rank,
         .save_every = t->save_every, .eval_every = t->eval_every, .keep = t->keep,
@@ -154,15 +150,16 @@ static size_t optimiser_bytes(const training *t, size_t values, size_t adapters)
 
 static ponder_status check_memory(const stage_context *c, const training *t,
                                   const model_config *config, const model_train_options *o,
-                                  ponder_error *err)
+                                  size_t models, ponder_error *err)
 {
     size_t adapters, values = parameters(config, t->lora_rank, &adapters);
     size_t have = mem_available_bytes();
-    size_t need = model_trainable_bytes(config, o) + optimiser_bytes(t, values, adapters);
+    size_t each = model_trainable_bytes(config, o) + optimiser_bytes(t, values, adapters);
+    size_t need = each > SIZE_MAX / models ? SIZE_MAX : models * each;
     if (c->o->screen)
         fprintf(c->o->screen,
-                "%s: %.2fM parameters, %.2fM learnt in %s, needs %.0f MB of %.0f MB free\n",
-                c->stage->name, (double)values * 1e-6,
+                "%s: %s%.2fM parameters, %.2fM learnt in %s, needs %.0f MB of %.0f MB free\n",
+                c->stage->name, models > 1 ? "two models of " : "", (double)values * 1e-6,
                 (double)(t->lora_rank ? adapters : values) * 1e-6, t->precision,
                 (double)need * 1e-6, (double)have * 1e-6);
     if (need <= have) return PONDER_OK;
@@ -193,15 +190,25 @@ static ponder_status open_start(model_trainable **out, const stage_context *c,
     return st;
 }
 
-ponder_status stage_open_model(model_trainable **out, const stage_context *c, const training *t,
-                               ponder_error *err)
+static ponder_status open_one(model_trainable **out, const stage_context *c,
+                              const model_config *config, const model_train_options *o,
+                              ponder_error *err)
+{
+    if (c->start) return open_start(out, c, o, err);
+    return model_trainable_init(out, config, c->model->init, c->seed, o, err);
+}
+
+ponder_status stage_open_models(model_trainable **out, model_trainable **second,
+                                const stage_context *c, const training *t, ponder_error *err)
 {
     model_config config;
     model_train_options o = {.pool = c->o->pool, .cpu_mask = c->o->cpu_mask,
                              .max_tokens = training_micro_tokens(t), .max_sequence = t->max_tokens,
-                             .max_sequences = micro_sequences(t), .recompute = t->recompute,
+                             .max_sequences = training_micro_sequences(t),
+                             .recompute = t->recompute,
                              .balance_loss = t->balance_loss, .mtp_weight = t->mtp_weight};
     *out = NULL;
+    if (second) *second = NULL;
     TRY(training_precision(&o.precision, t, c->where, err));
     TRY(config_of(&config, c, err));
     if (!config.mtp_layers) o.mtp_weight = 0;
@@ -214,9 +221,15 @@ ponder_status stage_open_model(model_trainable **out, const stage_context *c, co
                        "%s: the tokenizer has %d tokens, the model %d rows for them", c->where,
                        tokenizer_size(c->t), config.vocab);
     TRY(check_saving(c, t, err));
-    TRY(check_memory(c, t, &config, &o, err));
-    if (c->start) return open_start(out, c, &o, err);
-    return model_trainable_init(out, &config, c->model->init, c->seed, &o, err);
+    TRY(check_memory(c, t, &config, &o, second ? 2 : 1, err));
+    TRY(open_one(out, c, &config, &o, err));
+    return second ? open_one(second, c, &config, &o, err) : PONDER_OK;
+}
+
+ponder_status stage_open_model(model_trainable **out, const stage_context *c, const training *t,
+                               ponder_error *err)
+{
+    return stage_open_models(out, NULL, c, t, err);
 }
 
 /* ---- saving ---------------------------------------------------------------------------------- */

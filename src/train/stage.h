@@ -72,6 +72,10 @@ ponder_status reward_model_run(const stage_context *c, ponder_error *err);
  */
 ponder_status stage_open_model(model_trainable **out, const stage_context *c, const training *t,
                                ponder_error *err);
+/* The same twice, where one is learnt beside the other (NULL: once); the caller closes what is not
+ * NULL whatever is returned. */
+ponder_status stage_open_models(model_trainable **out, model_trainable **second,
+                                const stage_context *c, const training *t, ponder_error *err);
 /* Everything but what depends on the kind; t->steps is set. */
 ponder_status stage_loop_options(train_loop_options *out, const stage_context *c, const training *t,
                                  ponder_error *err);
@@ -89,6 +93,10 @@ enum { STAGE_MICRO_TOKENS = 2048 }; /* unless the recipe says, or a sequence is 
 static inline size_t training_micro_tokens(const training *t)
 {
     return t->micro_tokens ? t->micro_tokens : size_max(STAGE_MICRO_TOKENS, t->max_tokens);
+}
+static inline size_t training_micro_sequences(const training *t)
+{
+    return size_max(2, training_micro_tokens(t) / 16);
 }
 
 /* The tokenizer's metadata for a GGUF file that is saved. */
