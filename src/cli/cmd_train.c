@@ -67,6 +67,8 @@ static const struct usual {
     {"pretrain", "{\"passes\": 2, \"batch\": 16, \"lr\": 1e-4}"},
     {"sft", "{\"passes\": 2, \"batch\": 16}"},
     {"grpo", "{\"steps\": 100, \"questions\": 8, \"group\": 8}"},
+    {"ppo", "{\"steps\": 100, \"questions\": 64}"},
+    {"reward_model", "{\"passes\": 1}"},
 };
 
 /* Paths in a recipe are relative to its folder, those on a command line to where one is. */
