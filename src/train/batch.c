@@ -133,7 +133,7 @@ static void sort_by_length(uint32_t *order, size_t n, const train_batch *b)
         }
 }
 
-/* Gives each of n sequences or pairs, in order of length, its bin; `first` counts what a bin has. */
+/* Gives each of n sequences or pairs, longest first, its bin; `first` counts what a bin has. */
 static void best_fit(micro_plan *p, size_t n, const train_batch *b, size_t max_tokens,
                      size_t max_sequences)
 {

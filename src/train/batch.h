@@ -63,7 +63,7 @@ void micro_plan_free(micro_plan *p);
 
 /* ---- running --------------------------------------------------------------------------------- */
 
-/* A model that batches run on, and what its micro-batches need; begins with t and its limits set. */
+/* A model that batches run on, and what its micro-batches need; t and its limits are set first. */
 typedef struct batch_runner {
     model_trainable *t;
     size_t max_tokens, max_sequences; /* of a micro-batch, as t was opened for */

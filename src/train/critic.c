@@ -201,8 +201,8 @@ void critic_advise(critic *v, const rollout *r, const float *reward, const float
         if (n) v->reward[at + n - 1] += reward[i];
         ppo_advantages(v->advantage + at, v->target + at, v->reward + at, v->value + at, n,
                        v->o.gamma, v->o.lambda);
-        for (size_t t = 0; t < n; t++)
-            add(&advantages, (double)v->advantage[at + t]), add(&targets, (double)v->target[at + t]);
+        for (size_t t = at; t < at + n; t++)
+            add(&advantages, (double)v->advantage[t]), add(&targets, (double)v->target[t]);
     }
     v->kl = mean(&penalties);
     /* The advantage is by how much the value was off. */

@@ -20,7 +20,7 @@ void head_close(scalar_head *h);
 
 /* hidden [D] -> the number, summed in double in the order of D. */
 double head_score(const scalar_head *h, const float *hidden);
-/* slope: of the loss by that number. Adds to the head's gradient and to that of the hidden state. */
+/* slope: of the loss by that number. Adds to the gradients of the head and of the hidden state. */
 void head_back(scalar_head *h, const float *hidden, double slope, float *gradient);
 /* Update number `steps` (from 1) with what was added, which is then zero again. EFORMAT when that
  * is not finite, before anything changed. */

@@ -21,7 +21,7 @@ double ppo_value_loss(double value, double old, double target, double clip, doub
     if (clip > 0 && value > old + clip) kept = old + clip;
     if (clip > 0 && value < old - clip) kept = old - clip;
     double off_kept = kept - target;
-    bool worse = off_kept * off_kept > off * off; /* then the bound is what counts, and it is flat */
+    bool worse = off_kept * off_kept > off * off; /* then the bound counts, and is flat */
     *slope = worse ? 0 : off;
     return 0.5 * (worse ? off_kept * off_kept : off * off);
 }

@@ -87,8 +87,8 @@ static ponder_status fill(void *user, train_loop *l, ponder_error *err)
     return PONDER_OK;
 }
 
-/* How far an example is on its right side, which grows with the score of `up` and falls with that of
- * `down`; either may be NULL. */
+/* How far an example is on its right side, which grows with the score of `up` and falls with that
+ * of `down`; either may be NULL. */
 static void judge(reward_model *r, const reading *up, const reading *down)
 {
     double margin = (up ? up->score : 0) - (down ? down->score : 0), slope;

@@ -11,8 +11,9 @@ typedef struct scorer_text {
     str prompt, response; /* the response with its thinking, as it stands in training data */
 } scorer_text;
 
-/* OUT/STAGE/model.gguf and its head, with the stage's keys. `where` is for messages. Says what memory it takes, and ELIMIT
- * when that is more than there is; EFORMAT when head and model do not belong together. */
+/* OUT/STAGE/model.gguf and its head, with the stage's keys. `where` is for messages. Says what
+ * memory it takes, and ELIMIT when that is more than there is; EFORMAT when head and model do not
+ * belong together. */
 ponder_status scorer_open(scorer **out, const stage_context *c, const char *stage,
                           const char *where, ponder_error *err);
 void scorer_close(scorer *s);

@@ -19,8 +19,8 @@ static void make_chunk(chunk *c)
     c->r.samples = c->samples;
     for (uint64_t i = 0; i < ANSWERS; i++) {
         size_t prompt = 3 + (size_t)i, n = i == 2 ? prompt : prompt + 4 + 2 * (size_t)i;
-        c->samples[i] = (rollout_sample){.ids = c->ids[i], .logprob = c->logprob[i], .prompt = prompt,
-                                         .n = n};
+        c->samples[i] = (rollout_sample){.ids = c->ids[i], .logprob = c->logprob[i],
+                                         .prompt = prompt, .n = n};
         for (uint64_t t = 0; t < n; t++) {
             c->ids[i][t] = (int32_t)rng_below(VOCAB, 11, i, t, RNG_TEST);
             c->logprob[i][t] = -(float)rng_uniform(12, i, t, RNG_TEST);

@@ -124,7 +124,8 @@ static void a_head_learns_a_sum(void **state)
     (void)state;
     ponder_error err = {0};
     scalar_head head;
-    check_ok(head_open(&head, 5, 0, 1, &(adamw_options){.beta1 = 0.9f, .beta2 = 0.95f, .eps = 1e-8f}, &err));
+    const adamw_options no_decay = {.beta1 = 0.9f, .beta2 = 0.95f, .eps = 1e-8f};
+    check_ok(head_open(&head, 5, 0, 1, &no_decay, &err));
     double last = 0;
     for (uint64_t step = 1; step <= 600; step++) {
         float x[5], unused[5] = {0};
