@@ -33,13 +33,19 @@ static const recipe_stage *stage_of(const recipe *r, const char *name)
     return NULL;
 }
 
+/* As the stage computed: with bits of its own measurements, but for FP8, which is read in BF16. */
+static enum kern_kv kv_of(const scorer *s)
+{
+    return strcmp(s->keys.t.precision, "f32") ? KERN_KV_BF16 : KERN_KV_F32;
+}
+
 static size_t hidden_width(const scorer *s) { return (size_t)model_config_of(s->m)->width; }
 static size_t pages_of(const scorer *s) { return s->tokens / KERN_PAGE + s->sequences; }
 
 static ponder_status check_memory(const scorer *s, const stage_context *c, ponder_error *err)
 {
     size_t need = model_step_bytes(s->m, c->o->pool, s->tokens) +
-                  pages_of(s) * model_kv_page_bytes(model_config_of(s->m), KERN_KV_F32) +
+                  pages_of(s) * model_kv_page_bytes(model_config_of(s->m), kv_of(s)) +
                   s->tokens * hidden_width(s) * sizeof *s->hidden;
     size_t have = mem_available_bytes();
     if (c->o->screen)
@@ -63,7 +69,8 @@ static ponder_status open_weights(scorer *s, const stage_context *c, const char 
     if (bytes > have)
         st = err_set(err, PONDER_ELIMIT, "%s: needs %.0f MB and %.0f MB are free", path,
                      (double)bytes * 1e-6, (double)have * 1e-6);
-    const model_options o = {.cpu_mask = c->o->cpu_mask, .pool = c->o->pool};
+    const model_options o = {.cpu_mask = c->o->cpu_mask, .pool = c->o->pool,
+                             .bf16 = kv_of(s) == KERN_KV_BF16};
     if (st == PONDER_OK) st = model_open(&s->m, file, &o, err);
     fmt_close(file);
     return st;
@@ -75,7 +82,7 @@ static ponder_status open_room(scorer *s, const stage_context *c, ponder_error *
     s->sequences = size_max(2, s->tokens / 16);
     TRY(check_memory(s, c, err));
     TRY(model_step_open(&s->step, s->m, c->o->pool, s->tokens, err));
-    TRY(model_kv_open(&s->kv, model_config_of(s->m), KERN_KV_F32, pages_of(s), err));
+    TRY(model_kv_open(&s->kv, model_config_of(s->m), kv_of(s), pages_of(s), err));
     s->spans = calloc(s->sequences, sizeof *s->spans);
     s->pages = calloc(pages_of(s), sizeof *s->pages);
     s->hidden = calloc(s->tokens * hidden_width(s), sizeof *s->hidden);

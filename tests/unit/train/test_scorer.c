@@ -25,7 +25,10 @@ static const char RECIPE[] =
     "\"context\":256},\"tokenizer\":{\"size\":264},\"stages\":[{\"name\":\"help\",\"kind\":"
     "\"reward_model\",\"precision\":\"f32\",\"steps\":12,\"batch\":8,\"lr\":3e-3,\"max_tokens\":80,"
     "\"scored\":\"summary\",\"data\":[{\"file\":\"pairs.jsonl\"}],\"eval_data\":"
-    "[{\"file\":\"pairs.jsonl\"}],\"eval_examples\":40},{\"name\":\"other\",\"kind\":\"sft\","
+    "[{\"file\":\"pairs.jsonl\"}],\"eval_examples\":40},{\"name\":\"half\",\"kind\":"
+    "\"reward_model\",\"precision\":\"bf16\",\"steps\":12,\"batch\":8,\"lr\":3e-3,\"max_tokens\":80,"
+    "\"data\":[{\"file\":\"pairs.jsonl\"}],\"eval_data\":[{\"file\":\"pairs.jsonl\"}],"
+    "\"eval_examples\":40},{\"name\":\"other\",\"kind\":\"sft\","
     "\"steps\":1,\"data\":[{\"task\":\"parity\"}]}]}";
 
 static void add_letters(buf *to, uint64_t which, size_t n)
@@ -66,7 +69,9 @@ static int set_up(void **state)
     check_ok(pool_open(&T.pool, 2, &err));
     T.o = (pipeline_options){.out = T.out, .only = "help", .pool = T.pool, .cpu_mask = ~0u};
     check_ok(pipeline_run(&T.r, &T.o, &err));
-    T.c = (stage_context){.recipe = &T.r, .stage = &T.r.stage[1], .o = &T.o, .where = "here"};
+    T.o.only = "half";
+    check_ok(pipeline_run(&T.r, &T.o, &err));
+    T.c = (stage_context){.recipe = &T.r, .stage = &T.r.stage[2], .o = &T.o, .where = "here"};
     return 0;
 }
 
@@ -81,8 +86,8 @@ static int tear_down(void **state)
     return system(command);
 }
 
-/* The last value of a key in the metrics. */
-static double measured(const char *name)
+/* The last value of a key in the metrics of a stage. */
+static double measured(const char *stage, const char *name)
 {
     ponder_error err;
     buf text = {0};
@@ -93,7 +98,8 @@ static double measured(const char *name)
         json_t *row;
         size_t end = str_find(buf_str(&text), STR("\n"), at);
         check_ok(json_parse(&row, (str){text.p + at, end - at}, "row", &err));
-        if (json_object_get(row, name)) v = json_number_value(json_object_get(row, name));
+        bool here = str_eq(json_str(json_object_get(row, "stage")), str_of(stage));
+        if (here && json_object_get(row, name)) v = json_number_value(json_object_get(row, name));
         json_decref(row);
         at = end + 1;
     }
@@ -101,14 +107,13 @@ static double measured(const char *name)
     return v;
 }
 
-static void scores_are_what_training_measured(void **state)
+static void check_scores(const char *stage)
 {
-    (void)state;
     ponder_error err;
     scorer *s;
     scorer_text text[2 * PAIRS];
     float score[2 * PAIRS], alone;
-    check_ok(scorer_open(&s, &T.c, "help", "here", &err));
+    check_ok(scorer_open(&s, &T.c, stage, "here", &err));
     for (size_t i = 0; i < 2 * PAIRS; i++)
         text[i] = (scorer_text){buf_str(&T.text[i / 2 * 3]),
                                 buf_str(&T.text[i / 2 * 3 + 1 + i % 2])};
@@ -120,14 +125,30 @@ static void scores_are_what_training_measured(void **state)
         right += (d > 0) / (double)PAIRS;
     }
     /* Scores are rounded to floats here; else they are the same. */
-    assert_float_equal(margin, measured("eval_margin"), 1e-6);
-    assert_float_equal(right, measured("eval_accuracy"), 1e-12);
+    assert_float_equal(margin, measured(stage, "eval_margin"), 1e-6);
+    assert_float_equal(right, measured(stage, "eval_accuracy"), 1e-12);
     assert_true(fabs(margin) > 1e-3);
     for (size_t i = 0; i < 2 * PAIRS; i += 7) {
         check_ok(scorer_score(s, &text[i], 1, &alone, &err));
         assert_memory_equal(&alone, &score[i], sizeof alone);
     }
-    /* The thinking is not read by this stage; what follows it is. */
+    scorer_close(s);
+}
+
+static void scores_are_what_training_measured(void **state)
+{
+    (void)state;
+    check_scores("help");
+    check_scores("half");
+}
+
+static void a_summary_is_what_follows_the_thinking(void **state)
+{
+    (void)state;
+    ponder_error err;
+    scorer *s;
+    float score[2];
+    check_ok(scorer_open(&s, &T.c, "help", "here", &err));
     scorer_text two[] = {{STR("abc"), STR("<think>one</think>hat")}, {STR("abc"), STR("hat")}};
     check_ok(scorer_score(s, two, 2, score, &err));
     assert_memory_equal(&score[0], &score[1], sizeof *score);
@@ -182,6 +203,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(scores_are_what_training_measured),
+        cmocka_unit_test(a_summary_is_what_follows_the_thinking),
         cmocka_unit_test(long_ones_are_cut_or_refused),
         cmocka_unit_test(what_does_not_belong_together_is_refused),
     };
