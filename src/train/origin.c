@@ -76,7 +76,7 @@ ponder_status origin_check(const recipe *r, size_t i, ponder_error *err)
 ponder_status origin_model(char **path, const recipe *r, size_t k, const char *dir,
                            ponder_error *err)
 {
-    origin o = makes_model(r, k) ? (origin){k, k} : origin_of(r, k);
+    origin o = makes_of(r, k) == STAGE_MODEL ? (origin){k, k} : origin_of(r, k);
     const char *given = o.maker == r->n ? origin_given(r, o.giver) : NULL;
     *path = given ? recipe_path(r, given)
                   : stage_path(dir, r->stage[size_min(o.maker, r->n - 1)].name, "model.gguf");
@@ -165,7 +165,7 @@ ponder_status origin_reads(uint64_t *out, const recipe *r, size_t i, ponder_erro
     json_array_foreach (json_object_get(r->stage[i].json, "stages"), n, item) {
         const char *name = json_string_value(item);
         size_t k = name ? stage_number(r, name, i) : r->n; /* else a file */
-        if (k < r->n) *out |= 1ull << (makes_model(r, k) ? k : size_min(origin_of(r, k).maker, k));
+        if (k < r->n) *out |= 1ull << (makes_of(r, k) == STAGE_MODEL ? k : size_min(origin_of(r, k).maker, k));
     }
     return read_scorers(out, r, i, err);
 }
