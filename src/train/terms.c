@@ -11,9 +11,13 @@
 
 enum { NAME = 32, WHERE = 320 };
 
+/* Which questions' answers a term looks at. */
+enum of_which { OF_ALL, OF_OPEN, OF_KNOWN };
+
 typedef struct term {
     const term_kind *kind;
     double weight;
+    enum of_which which;
     const char *verifier;
     char name[NAME + 8], where[WHERE];
     void *state;
@@ -34,6 +38,7 @@ static const key common_keys[] = {
     {"about", KEY_NOTE, 0, 0, 0},
     {"name", KEY_TEXT, AT(name), 0, 0},
     {"weight", KEY_REAL, AT(weight), -1000, 1000},
+    {"of", KEY_TEXT, AT(of), 0, 0},
     {0},
 };
 
@@ -95,6 +100,13 @@ static ponder_status open_term(terms *t, const json_t *row, const recipe *r, con
     TRY(keys_read(row, new.where, tables, COUNT_OF(tables), err));
     if (isnan(s.weight)) return err_set(err, PONDER_EFORMAT, "%s: no \"weight\"", new.where);
     TRY(name_term(t, &new, s.name, err));
+    static const char *const WHICH[] = {"all", "open", "known"};
+    size_t which = 0;
+    while (s.of && which < COUNT_OF(WHICH) && strcmp(s.of, WHICH[which])) which++;
+    if (which == COUNT_OF(WHICH))
+        return err_set(err, PONDER_EFORMAT, "%s: \"of\" \"%s\": want all, open or known", new.where,
+                       s.of);
+    new.which = (enum of_which)which;
     new.weight = s.weight;
     new.verifier = s.kind;
     term *to = &t->of[t->n++];
@@ -135,23 +147,42 @@ const char *terms_name(const terms *t, size_t i) { return t->of[i].name; }
 double terms_weight(const terms *t, size_t i) { return t->of[i].weight; }
 const char *terms_verifier(const terms *t, size_t i) { return t->of[i].verifier; }
 
+static bool looks_at(const term *t, const term_answer *a)
+{
+    return t->which == OF_ALL || question_known(a->asked) == (t->which == OF_KNOWN);
+}
+
+/* Term i of all answers: those it does not look at earn nothing. `seen` has room for all. */
+static ponder_status judge_by(const terms *t, size_t i, const term_answer *a, size_t n,
+                              term_answer *seen, float *score, float *earned, ponder_error *err)
+{
+    const term *by = &t->of[i];
+    size_t m = 0;
+    for (size_t k = 0; k < n; k++)
+        if (looks_at(by, &a[k])) seen[m++] = a[k];
+    if (m) TRY(by->kind->judge(by->state, seen, m, score, err));
+    m = 0;
+    for (size_t k = 0; k < n; k++) {
+        float got = looks_at(by, &a[k]) ? score[m++] : 0;
+        earned[k * TERMS_MAX + i] = got;
+        if (!isfinite(got))
+            return err_set(err, PONDER_EFORMAT, "%s: answer %zu of %zu earns %g, no finite number",
+                           by->where, k + 1, n, (double)got);
+    }
+    return PONDER_OK;
+}
+
 ponder_status terms_judge(terms *t, const term_answer *a, size_t n, float *earned,
                           ponder_error *err)
 {
     if (terms_count(t) == 0 || n == 0) return PONDER_OK;
-    float *column = calloc(n, sizeof *column);
-    if (!column) return err_set(err, PONDER_ENOMEM, "no memory for %zu rewards", n);
-    ponder_status st = PONDER_OK;
-    for (size_t i = 0; i < t->n && st == PONDER_OK; i++) {
-        st = t->of[i].kind->judge(t->of[i].state, a, n, column, err);
-        for (size_t k = 0; k < n && st == PONDER_OK; k++) {
-            earned[k * TERMS_MAX + i] = column[k];
-            if (!isfinite(column[k]))
-                st = err_set(err, PONDER_EFORMAT, "%s: answer %zu of %zu earns %g, no finite number",
-                             t->of[i].where, k + 1, n, (double)column[k]);
-        }
-    }
-    free(column);
+    float *score = malloc(n * sizeof *score);
+    term_answer *seen = malloc(n * sizeof *seen);
+    ponder_status st = score && seen ? PONDER_OK
+                                     : err_set(err, PONDER_ENOMEM, "no memory for %zu rewards", n);
+    for (size_t i = 0; i < t->n && st == PONDER_OK; i++)
+        st = judge_by(t, i, a, n, seen, score, earned, err);
+    free(score), free(seen);
     return st;
 }
 

@@ -8,7 +8,7 @@
 /* A row of "rewards"; each kind has keys for some of it. Texts are borrowed from the recipe. */
 typedef struct term_settings {
     double weight;
-    const char *name, *regex, *form, *kind, *model;
+    const char *name, *of, *regex, *form, *kind, *model;
     const json_t *program;
     double timeout_s;
 } term_settings;

@@ -94,6 +94,21 @@ static void verifiers_by_name(void **state)
     fixture_close(&f);
 }
 
+static void some_look_only_at_open_questions(void **state)
+{
+    (void)state;
+    fixture f;
+    ponder_error err;
+    fixture_open(&f);
+    check_ok(judge(&f, "[{\"weight\": 1, \"regex\": \"\", \"of\": \"open\"},"
+                       " {\"weight\": 1, \"regex\": \"\", \"of\": \"known\"},"
+                       " {\"weight\": 1, \"regex\": \"\", \"of\": \"all\"}]", N, &err));
+    const float want[N][3] = {{0, 1, 1}, {0, 1, 1}, {1, 0, 1}};
+    for (size_t i = 0; i < N; i++)
+        for (size_t k = 0; k < 3; k++) assert_float_equal(at(&f, i, k), want[i][k], 0);
+    fixture_close(&f);
+}
+
 static void weights_and_names(void **state)
 {
     (void)state;
@@ -126,6 +141,7 @@ static void bad_lists_are_refused(void **state)
         {"[{\"weight\": 1}]", "\"regex\", \"kind\", \"program\""},
         {"[{\"weight\": 1, \"regex\": \"a\", \"kind\": \"math\"}]", "one of"},
         {"[{\"regex\": \"a\"}]", "no \"weight\""},
+        {"[{\"weight\": 1, \"regex\": \"a\", \"of\": \"some\"}]", "all, open or known"},
         {"[{\"weight\": 1e9, \"regex\": \"a\"}]", "weight"},
         {"[{\"weight\": 1, \"regex\": \"(\"}]", "parenthesis"},
         {"[{\"weight\": 1, \"regex\": \"a\", \"form\": \"all\"}]", "response or answer"},
@@ -247,6 +263,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(patterns_see_the_response_or_the_answer),
         cmocka_unit_test(verifiers_by_name),
+        cmocka_unit_test(some_look_only_at_open_questions),
         cmocka_unit_test(weights_and_names),
         cmocka_unit_test(bad_lists_are_refused),
         cmocka_unit_test(programs_are_told_everything_and_believed),
