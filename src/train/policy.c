@@ -185,8 +185,10 @@ static ponder_status read_keys(policy *p, const recipe_stage *stage, const char 
 /* Are the rows such that their answers can be judged as the recipe wants? */
 static ponder_status check_questions(const policy *p, const questions *q, ponder_error *err)
 {
-    static const char *const OR = "give one, or set \"accuracy\" to 0 and judge by \"rewards\"";
-    if (p->k.reward.accuracy != 0) TRY(questions_check(q, NULL, OR, err));
+    static const char *const OR = "give one, judge by \"rewards\" with \"of\": \"open\", or set "
+                                  "\"accuracy\" to 0";
+    if (p->k.reward.accuracy != 0)
+        TRY(questions_check(q, NULL, terms_for_open(p->terms) ? NULL : OR, err));
     for (size_t i = 0; i < terms_count(p->terms); i++)
         if (terms_verifier(p->terms, i))
             TRY(questions_check(q, terms_verifier(p->terms, i), "a term of \"rewards\" wants one", err));

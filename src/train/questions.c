@@ -279,6 +279,7 @@ static ponder_status check_row(void *user, const question *q, ponder_error *err)
     const reward_question ask = {w->kind ? str_of(w->kind) : buf_str(&q->kind), buf_str(&q->gold),
                                  q->puzzle};
     if (question_known(q)) return reward_check(&ask, err);
+    if (!w->remedy) return PONDER_OK;
     return err_set(err, PONDER_EFORMAT, "no \"answer\" to judge by; %s", w->remedy);
 }
 

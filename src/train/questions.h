@@ -48,7 +48,7 @@ typedef struct question {
 typedef ponder_status questions_fn(void *user, const question *q, ponder_error *err);
 ponder_status questions_each(const questions *q, questions_fn *fn, void *user, ponder_error *err);
 /* Can all rows be judged by a verifier (NULL: by that of their own kind)? `remedy` ends the message
- * for one without an answer. */
+ * for one without an answer; NULL: those may stand. */
 ponder_status questions_check(const questions *q, const char *kind, const char *remedy,
                               ponder_error *err);
 

@@ -74,16 +74,40 @@ static ponder_status read_stage(recipe *r, const json_t *json, ponder_error *err
     return PONDER_OK;
 }
 
+/* The name of a list of data in a stage, or in the tokenizer, becomes the list, as if it stood there. */
+static ponder_status expand(const recipe *r, const json_t *lists, json_t *to, ponder_error *err)
+{
+    static const char *const KEYS[] = {"data", "eval_data"};
+    for (size_t k = 0; k < COUNT_OF(KEYS); k++) {
+        const char *name = json_string_value(json_object_get(to, KEYS[k]));
+        json_t *list = name ? json_object_get(lists, name) : NULL;
+        if (name && !json_is_array(list))
+            return err_set(err, PONDER_EFORMAT, "%s: \"%s\" \"%s\" is no list in the recipe's \"data\"",
+                           r->name, KEYS[k], name);
+        if (list && json_object_set(to, KEYS[k], list) != 0)
+            return err_set(err, PONDER_ENOMEM, "%s: out of memory", r->name);
+    }
+    return PONDER_OK;
+}
+
 static ponder_status read_recipe(recipe *r, ponder_error *err)
 {
-    const json_t *stages = NULL;
-    const key list[] = {{"stages", KEY_LIST, 0, 0, 0}, {0}};
-    const key_table tables[] = {{recipe_keys, r}, {list, &stages}};
+    struct {
+        const json_t *stages, *lists;
+    } own = {0};
+    const key keys[] = {{"stages", KEY_LIST, 0, 0, 0}, {"data", KEY_OBJECT, sizeof(json_t *), 0, 0},
+                        {0}};
+    const key_table tables[] = {{recipe_keys, r}, {keys, &own}};
     TRY(keys_read(r->json, r->name, tables, 2, err));
+    const json_t *stages = own.stages;
     size_t n = json_array_size(stages);
     if (n < 1 || n > RECIPE_STAGES)
         return err_set(err, PONDER_EFORMAT, "%s: want 1 to %d \"stages\"", r->name, RECIPE_STAGES);
-    for (size_t i = 0; i < n; i++) TRY(read_stage(r, json_array_get(stages, i), err));
+    TRY(expand(r, own.lists, json_object_get(r->json, "tokenizer"), err));
+    for (size_t i = 0; i < n; i++) {
+        TRY(expand(r, own.lists, json_array_get(stages, i), err));
+        TRY(read_stage(r, json_array_get(stages, i), err));
+    }
     return PONDER_OK;
 }
 

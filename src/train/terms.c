@@ -147,6 +147,13 @@ const char *terms_name(const terms *t, size_t i) { return t->of[i].name; }
 double terms_weight(const terms *t, size_t i) { return t->of[i].weight; }
 const char *terms_verifier(const terms *t, size_t i) { return t->of[i].verifier; }
 
+bool terms_for_open(const terms *t)
+{
+    for (size_t i = 0; i < terms_count(t); i++)
+        if (t->of[i].which == OF_OPEN) return true;
+    return false;
+}
+
 static bool looks_at(const term *t, const term_answer *a)
 {
     return t->which == OF_ALL || question_known(a->asked) == (t->which == OF_KNOWN);

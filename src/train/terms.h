@@ -28,6 +28,8 @@ size_t terms_count(const terms *t); /* of NULL: 0 */
 /* Letters, digits, - and _; no two are the same. */
 const char *terms_name(const terms *t, size_t i);
 double terms_weight(const terms *t, size_t i);
+/* Is there one for questions without a known answer ("of": "open")? */
+bool terms_for_open(const terms *t);
 /* A verifier that a term wants all questions to be fit for, or NULL; i < terms_count. */
 const char *terms_verifier(const terms *t, size_t i);
 

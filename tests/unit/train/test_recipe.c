@@ -44,6 +44,9 @@ static void mistakes_name_the_place(void **state)
         {"{\"seed\":\"1\"," STAGE "}", "whole number"},
         {"{\"model\":[]," STAGE "}", "\"model\" must be an object"},
         {"{\"about\":3," STAGE "}", "\"about\" must be text"},
+        {"{\"data\":[]," STAGE "}", "\"data\" must be an object"},
+        {"{\"data\":{\"a\":[]},\"stages\":[{\"kind\":\"b\",\"data\":\"c\"}]}", "\"c\" is no list"},
+        {"{\"stages\":[{\"kind\":\"b\",\"eval_data\":\"c\"}]}", "\"eval_data\" \"c\""},
     };
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         ponder_error err = {0};
@@ -51,6 +54,20 @@ static void mistakes_name_the_place(void **state)
         assert_int_equal(of(&r, bad[i][0], &err), PONDER_EFORMAT);
         if (!strstr(err.message, bad[i][1])) fail_msg("case %zu: %s", i, err.message);
     }
+}
+
+static void lists_by_name_are_lists(void **state)
+{
+    (void)state;
+    ponder_error err;
+    recipe named, spelt;
+    check_ok(of(&named, "{\"data\":{\"p\":[{\"task\":\"gcd\"}]},"
+                        "\"stages\":[{\"kind\":\"a\",\"data\":\"p\",\"eval_data\":\"p\"}]}", &err));
+    check_ok(of(&spelt, "{\"stages\":[{\"kind\":\"a\",\"data\":[{\"task\":\"gcd\"}],"
+                        "\"eval_data\":[{\"task\":\"gcd\"}]}]}", &err));
+    assert_true(json_equal(named.stage[0].json, spelt.stage[0].json));
+    assert_int_equal(recipe_hash(1, named.stage[0].json), recipe_hash(1, spelt.stage[0].json));
+    recipe_close(&named), recipe_close(&spelt);
 }
 
 static void models_are_completed(void **state)
@@ -126,6 +143,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(near_names_are_found),
         cmocka_unit_test(mistakes_name_the_place),
+        cmocka_unit_test(lists_by_name_are_lists),
         cmocka_unit_test(models_are_completed),
         cmocka_unit_test(schedules_and_precisions_by_name),
         cmocka_unit_test(identity_is_what_changes_results),

@@ -120,6 +120,7 @@ static void weights_and_names(void **state)
                        " {\"weight\": 0, \"kind\": \"text\", \"name\": \"words\", \"about\": \"x\"}]",
                        false, &err));
     assert_int_equal(terms_count(t), 3);
+    assert_false(terms_for_open(t));
     assert_string_equal(terms_name(t, 0), "regex");
     assert_string_equal(terms_name(t, 1), "regex_2");
     assert_string_equal(terms_name(t, 2), "words");
