@@ -108,7 +108,8 @@ static void translate(buf *out, str p)
 
 static ponder_status compile(pattern *p, str text, unsigned flags, ponder_error *err)
 {
-    uint32_t options = PCRE2_UTF | PCRE2_NEVER_BACKSLASH_C | PCRE2_AUTO_CALLOUT;
+    uint32_t options = PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_NEVER_BACKSLASH_C |
+                       PCRE2_AUTO_CALLOUT;
     if (flags & PATTERN_ECMA)
         options |= PCRE2_ALT_BSUX | PCRE2_DOLLAR_ENDONLY | PCRE2_MATCH_UNSET_BACKREF |
                    PCRE2_ALLOW_EMPTY_CLASS;

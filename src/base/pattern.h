@@ -17,9 +17,9 @@ typedef struct pattern pattern;
 /* EFORMAT with PCRE2's reason and the byte, ELIMIT for a pattern of 64 KiB and more. */
 ponder_status pattern_open(pattern **out, str text, unsigned flags, ponder_error *err);
 void pattern_close(pattern *p);
-/* Gives up on a subject that is not UTF-8, and when the steps are used up. *steps is what may be
- * spent and then what is left; with NULL it is a number that grows linearly with the subject, as
- * the time then does. */
+/* Bytes of the subject that are not UTF-8 match nothing. Gives up when the steps are used up: *steps
+ * is what may be spent and then what is left; with NULL it is a number that grows linearly with the
+ * subject, as the time then does. */
 enum pattern_verdict pattern_match(const pattern *p, str subject, size_t *steps);
 
 #endif

@@ -94,6 +94,21 @@ static void verifiers_by_name(void **state)
     fixture_close(&f);
 }
 
+/* Tokens of bytes make texts that are not whole UTF-8; what is text in them is still looked at. */
+static void patterns_see_past_broken_text(void **state)
+{
+    (void)state;
+    fixture f;
+    ponder_error err;
+    fixture_open(&f);
+    f.a[0].response = STR("\xE4\xBA so 7\xFF");
+    check_ok(judge(&f, "[{\"weight\": 1, \"regex\": \"7\"}, {\"weight\": 1, \"regex\": \"[^s]7\"},"
+                       " {\"weight\": 1, \"regex\": \"7.\"}]", 1, &err));
+    const float want[] = {1, 1, 0};
+    for (size_t k = 0; k < 3; k++) assert_float_equal(at(&f, 0, k), want[k], 0);
+    fixture_close(&f);
+}
+
 static void some_look_only_at_open_questions(void **state)
 {
     (void)state;
@@ -264,6 +279,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(patterns_see_the_response_or_the_answer),
         cmocka_unit_test(verifiers_by_name),
+        cmocka_unit_test(patterns_see_past_broken_text),
         cmocka_unit_test(some_look_only_at_open_questions),
         cmocka_unit_test(weights_and_names),
         cmocka_unit_test(bad_lists_are_refused),
