@@ -579,11 +579,16 @@ static ponder_status open_answers(policy *p, ponder_error *err)
     return answers_check(&p->eval, p->ask_eval, err);
 }
 
+static bool wants_reference(const policy *p)
+{
+    return p->k.objective.kl > 0 || p->k.critic.kl > 0;
+}
+
 static ponder_status open_arrays(policy *p, ponder_error *err)
 {
     size_t n = p->k.questions * p->k.group, values;
     const float *w = model_trainable_masters(p->m, &values);
-    bool kl = p->k.objective.kl > 0 || p->k.critic.kl > 0, chunks = chunk_steps(p) > 1;
+    bool kl = wants_reference(p), chunks = chunk_steps(p) > 1;
     p->member = calloc(n, sizeof *p->member);
     p->weight = calloc(n, sizeof *p->weight);
     p->reference = kl ? malloc(values * sizeof *w) : NULL;
@@ -602,7 +607,9 @@ static ponder_status open_policy(policy *p, const stage_context *c, ponder_error
     TRY(read_keys(p, c->stage, c->where, err));
     p->c = c;
     TRY(open_questions(p, c->recipe, c->where, c, err));
-    TRY(stage_open_models(&p->m, p->k.ppo ? &p->values : NULL, c, &p->t, err));
+    const stage_besides besides = {.copies = (size_t)wants_reference(p) + (chunk_steps(p) > 1),
+                                   .sequences = chunk_answers(p)};
+    TRY(stage_open_models(&p->m, p->k.ppo ? &p->values : NULL, c, &p->t, &besides, err));
     TRY(open_arrays(p, err));
     if (p->k.ppo)
         TRY(critic_open(&p->critic, p->values, c, &p->t, &p->k.critic, chunk_answers(p), err));

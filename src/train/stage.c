@@ -148,14 +148,24 @@ static size_t optimiser_bytes(const training *t, size_t values, size_t adapters)
     return values * sizeof(float) + 2 * adapters * sizeof(float) + adamw_bytes(adapters, &moments);
 }
 
+static size_t besides_bytes(const stage_besides *b, const training *t, const model_config *config,
+                            const model_train_options *o, size_t values)
+{
+    enum kern_kv kv = o->precision == MODEL_F32 ? KERN_KV_F32 : KERN_KV_BF16;
+    size_t pages = size_ceil_div(t->max_tokens, KERN_PAGE);
+    size_t each = pages * model_kv_page_bytes(config, kv) + t->max_tokens * 3 * sizeof(float);
+    return b->copies * values * sizeof(float) + b->sequences * each;
+}
+
 static ponder_status check_memory(const stage_context *c, const training *t,
                                   const model_config *config, const model_train_options *o,
-                                  size_t models, ponder_error *err)
+                                  size_t models, const stage_besides *besides, ponder_error *err)
 {
     size_t adapters, values = parameters(config, t->lora_rank, &adapters);
     size_t have = mem_available_bytes();
     size_t each = model_trainable_bytes(config, o) + optimiser_bytes(t, values, adapters);
-    size_t need = each > SIZE_MAX / models ? SIZE_MAX : models * each;
+    size_t more = besides ? besides_bytes(besides, t, config, o, values) : 0;
+    size_t need = each > (SIZE_MAX - more) / models ? SIZE_MAX : models * each + more;
     if (c->o->screen)
         fprintf(c->o->screen,
                 "%s: %s%.2fM parameters, %.2fM learnt in %s, needs %.0f MB of %.0f MB free\n",
@@ -199,7 +209,8 @@ static ponder_status open_one(model_trainable **out, const stage_context *c,
 }
 
 ponder_status stage_open_models(model_trainable **out, model_trainable **second,
-                                const stage_context *c, const training *t, ponder_error *err)
+                                const stage_context *c, const training *t,
+                                const stage_besides *besides, ponder_error *err)
 {
     model_config config;
     model_train_options o = {.pool = c->o->pool, .cpu_mask = c->o->cpu_mask,
@@ -221,7 +232,7 @@ ponder_status stage_open_models(model_trainable **out, model_trainable **second,
                        "%s: the tokenizer has %d tokens, the model %d rows for them", c->where,
                        tokenizer_size(c->t), config.vocab);
     TRY(check_saving(c, t, err));
-    TRY(check_memory(c, t, &config, &o, second ? 2 : 1, err));
+    TRY(check_memory(c, t, &config, &o, second ? 2 : 1, besides, err));
     TRY(open_one(out, c, &config, &o, err));
     return second ? open_one(second, c, &config, &o, err) : PONDER_OK;
 }
@@ -229,7 +240,7 @@ ponder_status stage_open_models(model_trainable **out, model_trainable **second,
 ponder_status stage_open_model(model_trainable **out, const stage_context *c, const training *t,
                                ponder_error *err)
 {
-    return stage_open_models(out, NULL, c, t, err);
+    return stage_open_models(out, NULL, c, t, NULL, err);
 }
 
 /* ---- saving ---------------------------------------------------------------------------------- */

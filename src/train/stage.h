@@ -72,10 +72,16 @@ ponder_status reward_model_run(const stage_context *c, ponder_error *err);
  */
 ponder_status stage_open_model(model_trainable **out, const stage_context *c, const training *t,
                                ponder_error *err);
+/* What a stage holds besides a model that is learnt. */
+typedef struct stage_besides {
+    size_t copies;    /* of the parameters */
+    size_t sequences; /* of max_tokens that are sampled together: keys and values, ids and numbers */
+} stage_besides;
 /* The same twice, where one is learnt beside the other (NULL: once); the caller closes what is not
  * NULL whatever is returned. */
 ponder_status stage_open_models(model_trainable **out, model_trainable **second,
-                                const stage_context *c, const training *t, ponder_error *err);
+                                const stage_context *c, const training *t,
+                                const stage_besides *besides, ponder_error *err);
 /* Everything but what depends on the kind; t->steps is set. */
 ponder_status stage_loop_options(train_loop_options *out, const stage_context *c, const training *t,
                                  ponder_error *err);
