@@ -1,5 +1,6 @@
 /* ponder eval: a benchmark run, judged and reported.
  * SPDX-License-Identifier: MIT */
+#include "base/hash.h"
 #include "cli/eval.h"
 #include "cli/run.h"
 
@@ -123,8 +124,7 @@ static ponder_status generate(const char *dir, const eval_setup *setup, const ev
 static void default_dir(buf *out, const eval_options *o, const json_t *settings)
 {
     char *text = json_dumps(settings, JSON_COMPACT);
-    uint64_t h = 0xCBF29CE484222325u; /* FNV-1a */
-    for (const char *p = text; p && *p; p++) h = (h ^ (unsigned char)*p) * 0x100000001B3u;
+    uint64_t h = hash_bytes(HASH_BEGIN, str_of(text ? text : ""));
     free(text);
     const char *slash = strrchr(o->bench, '/'), *name = slash ? slash + 1 : o->bench;
     buf_add_str(out, STR("evals/"));

@@ -1,6 +1,7 @@
 /* Reading questions: JSON lines, checked row by row before a run begins.
  * SPDX-License-Identifier: MIT */
 #include "eval/dataset.h"
+#include "base/hash.h"
 #include "reward/task/task.h"
 
 #include <stdlib.h>
@@ -11,13 +12,6 @@ const char *eval_form_name(enum eval_form f)
 {
     static const char *const NAMES[EVAL_FORMS] = {"answer", "choice", "function", "stdio", "patch"};
     return NAMES[f];
-}
-
-/* FNV-1a, 64 bits: tells files and ids apart, protects nothing. */
-static uint64_t hash_bytes(uint64_t h, str s)
-{
-    for (size_t i = 0; i < s.n; i++) h = (h ^ (unsigned char)s.p[i]) * 0x100000001B3u;
-    return h;
 }
 
 /* ---- one row ----------------------------------------------------------------------------------- */
@@ -136,7 +130,7 @@ static ponder_status read_question(eval_question *q, buf own[2], const json_t *r
     TRY(read_scalar(&q->gold, &own[1], row, "answer", err));
     q->form = form_of(row);
     q->chinese = mostly_chinese(q->problem);
-    q->key = hash_bytes(0xCBF29CE484222325u, q->id);
+    q->key = hash_bytes(HASH_BEGIN, q->id);
     return read_form(q, err);
 }
 
@@ -261,7 +255,7 @@ static ponder_status open_empty(eval_dataset *out, const char *name, ponder_erro
 
 static void set_hash(eval_dataset *d)
 {
-    d->hash = 0xCBF29CE484222325u;
+    d->hash = HASH_BEGIN;
     for (size_t i = 0; i < d->n; i++) {
         const eval_question *q = &d->q[i];
         const str parts[] = {q->id, q->problem, q->gold};

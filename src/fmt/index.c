@@ -1,5 +1,6 @@
 /* Names: what is a sound one, and finding an item by it.
  * SPDX-License-Identifier: MIT */
+#include "base/hash.h"
 #include "fmt/fmt_int.h"
 
 #include <stdlib.h>
@@ -8,11 +9,10 @@
  * collide are refused instead of taking quadratic time. */
 enum { MAX_STEPS = 256 };
 
-/* FNV-1a, its weak low bits mixed by a multiply and shift. */
+/* The weak low bits are mixed by a multiply and shift. */
 static uint32_t hash_of(str s)
 {
-    uint64_t h = 0xCBF29CE484222325;
-    for (size_t i = 0; i < s.n; i++) h = (h ^ (uint8_t)s.p[i]) * 0x100000001B3;
+    uint64_t h = hash_bytes(HASH_BEGIN, s);
     h = (h ^ h >> 32) * 0x9E3779B97F4A7C15;
     return (uint32_t)(h >> 32);
 }

@@ -1,5 +1,6 @@
 /* JSON values compared by what they stand for.
  * SPDX-License-Identifier: MIT */
+#include "base/hash.h"
 #include "json/json.h"
 
 #include <math.h>
@@ -53,20 +54,7 @@ bool json_same(const json_t *a, const json_t *b)
 
 /* ---- hash ------------------------------------------------------------------------------------ */
 
-/* The finaliser of MurmurHash3 (Appleby, public domain). */
-static uint64_t mix(uint64_t h)
-{
-    h = (h ^ h >> 33) * 0xFF51AFD7ED558CCDu;
-    h = (h ^ h >> 33) * 0xC4CEB9FE1A85EC53u;
-    return h ^ h >> 33;
-}
-
-static uint64_t hash_bytes(str s)
-{
-    uint64_t h = 0xCBF29CE484222325u; /* FNV-1a */
-    for (size_t i = 0; i < s.n; i++) h = (h ^ (unsigned char)s.p[i]) * 0x100000001B3u;
-    return mix(h);
-}
+static uint64_t hash_text(str s) { return hash_mix(hash_bytes(HASH_BEGIN, s)); }
 
 static uint64_t hash_number(const json_t *v)
 {
@@ -75,25 +63,25 @@ static uint64_t hash_number(const json_t *v)
     uint64_t bits;
     if (d == 0) d = 0;
     memcpy(&bits, &d, sizeof bits);
-    return mix(bits + 7);
+    return hash_mix(bits + 7);
 }
 
 uint64_t json_hash(const json_t *v)
 {
     if (json_is_number(v)) return hash_number(v);
-    if (json_is_string(v)) return hash_bytes(json_str(v));
+    if (json_is_string(v)) return hash_text(json_str(v));
     uint64_t h = (uint64_t)json_typeof(v) + 1;
     if (json_is_array(v)) {
         for (size_t i = 0; i < json_array_size(v); i++)
-            h = mix(h * 31 + json_hash(json_array_get(v, i)));
+            h = hash_mix(h * 31 + json_hash(json_array_get(v, i)));
     } else if (json_is_object(v)) {
         const char *key;
         json_t *value;
         /* A sum, for the order does not count. */
         json_object_foreach ((json_t *)v, key, value)
-            h += mix(hash_bytes(str_of(key)) * 31 + json_hash(value));
+            h += hash_mix(hash_text(str_of(key)) * 31 + json_hash(value));
     }
-    return mix(h);
+    return hash_mix(h);
 }
 
 /* ---- divisibility ---------------------------------------------------------------------------- */

@@ -3,6 +3,7 @@
  *
  * OUT/NAME/identity says of which settings a stage is, OUT/NAME/done that it is through. A stage's
  * identity takes in those of the stages it builds on, so a change in one is noticed in all. */
+#include "base/hash.h"
 #include "train/origin.h"
 
 #include <errno.h>
@@ -178,7 +179,7 @@ static uint64_t identity_of(const pipeline *p, size_t i, origin from, uint64_t r
 {
     const recipe *r = p->r;
     const recipe_stage *giver = &r->stage[from.giver];
-    uint64_t h = recipe_hash(0xcbf29ce484222325u ^ r->seed, r->stage[i].json);
+    uint64_t h = recipe_hash(HASH_BEGIN ^ r->seed, r->stage[i].json);
     if (from.maker < r->n) {
         h = rng_u64(h, p->identity[from.maker], 0, RNG_DATA);
     } else {

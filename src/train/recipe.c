@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: MIT */
 #include "train/recipe.h"
 
+#include "base/hash.h"
+
 #include <ctype.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -370,7 +372,7 @@ uint64_t recipe_hash(uint64_t h, const json_t *obj)
     json_t *copy = json_deep_copy(obj);
     strip(copy);
     char *text = copy ? json_dumps(copy, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY) : NULL;
-    for (const char *p = text; p && *p; p++) h = (h ^ (uint8_t)*p) * 0x100000001b3u;
+    if (text) h = hash_bytes(h, str_of(text));
     free(text);
     json_decref(copy);
     return h;

@@ -94,7 +94,7 @@ void recipe_where(char out[256], const recipe *r, const recipe_stage *s);
 /* DIR/path, or path itself when it is absolute; the caller frees. NULL: out of memory. */
 char *recipe_path(const recipe *r, const char *path);
 
-/* FNV-1a over the canonical text of an object without what does not change results ("about", how
+/* hash_bytes over the canonical text of an object without what does not change results ("about", how
  * often things are saved or shown, how long is waited). */
 uint64_t recipe_hash(uint64_t h, const json_t *obj);
 

@@ -5,9 +5,9 @@
  * trainer, so the model may be of any type and size that runs. What an answer is depends on the
  * number of its question alone, and what is kept on the questions before it, so neither threads nor
  * the number of questions asked together nor a stop changes a byte. */
+#include "base/hash.h"
 #include "train/answers.h"
 #include "train/part.h"
-#include "train/seen.h"
 #include "train/stage.h"
 
 #include <stddef.h>
@@ -64,7 +64,7 @@ typedef struct sampling {
     answers a;
     part part;
     tally n;
-    seen kept; /* pairs of prompt and response */
+    hash_set kept; /* pairs of prompt and response */
     buf row;
     uint64_t *hash;       /* [group] of a question's answers, 0: not a candidate */
     size_t *order;        /* [group] candidates in the order of choice */
@@ -301,12 +301,12 @@ static ponder_status keep(sampling *s, size_t place, size_t candidates, ponder_e
     for (size_t i = 0; i < candidates; i++) {
         size_t at = s->order[i];
         uint64_t h = s->hash[at % s->k.group];
-        enum drop why = seen_has(&s->kept, h) ? DROP_DUPLICATE : DROP_SURPLUS;
+        enum drop why = hash_set_has(&s->kept, h) ? DROP_DUPLICATE : DROP_SURPLUS;
         if (why == DROP_DUPLICATE || kept == s->k.keep) {
             s->n.dropped[why]++;
             continue;
         }
-        TRY(seen_add(&s->kept, h, err));
+        TRY(hash_set_add(&s->kept, h, err));
         TRY(write_row(s, LETTER_SAMPLE, place, at, at, err));
         s->n.kept++, kept++;
         s->n.kept_tokens += length(&s->a.r.samples[at]);
@@ -329,6 +329,13 @@ static ponder_status pair(sampling *s, size_t place, ponder_error *err)
     return write_row(s, LETTER_PAIR, place, best, worst, err);
 }
 
+/* Of a prompt and its response; never 0, and where the first ends matters: no text has that byte. */
+static uint64_t hash_pair(str prompt, str response)
+{
+    uint64_t h = hash_bytes(hash_bytes(HASH_BEGIN, prompt), STR("\xff"));
+    return hash_bytes(h, response) | 1;
+}
+
 static ponder_status take(sampling *s, size_t place, ponder_error *err)
 {
     size_t candidates = 0;
@@ -339,7 +346,7 @@ static ponder_status take(sampling *s, size_t place, ponder_error *err)
         TRY(filter(s, i, text, &drop, err));
         s->hash[c] = drop == DROP_UNFINISHED || drop == DROP_UNREADABLE
                          ? 0
-                         : seen_hash(buf_str(&s->a.asked[place].prompt), text);
+                         : hash_pair(buf_str(&s->a.asked[place].prompt), text);
         s->n.sampled++;
         s->n.right += s->a.of[i].right;
         s->n.tokens += length(&s->a.r.samples[i]);
@@ -407,10 +414,10 @@ static ponder_status recall(void *user, char letter, str row, ponder_error *err)
     json_t *json;
     if (letter != LETTER_SAMPLE) return PONDER_OK;
     TRY(json_parse(&json, row, s->c->where, err));
-    uint64_t h = seen_hash(json_str(json_object_get(json, "prompt")),
-                         json_str(json_object_get(json, "response")));
+    uint64_t h = hash_pair(json_str(json_object_get(json, "prompt")),
+                           json_str(json_object_get(json, "response")));
     json_decref(json);
-    return seen_add(&s->kept, h, err);
+    return hash_set_add(&s->kept, h, err);
 }
 
 /* ---- opening --------------------------------------------------------------------------------- */
@@ -481,7 +488,7 @@ static void close_sampling(sampling *s)
     part_close(&s->part);
     buf_free(&s->row);
     free(s->hash), free(s->order);
-    seen_free(&s->kept);
+    hash_set_free(&s->kept);
 }
 
 /* ---- running --------------------------------------------------------------------------------- */

@@ -1,5 +1,6 @@
 /* math: exact rational values, and what trees have in common.
  * SPDX-License-Identifier: MIT */
+#include "base/hash.h"
 #include "reward/math/math_int.h"
 
 #include <flint/arith.h>
@@ -25,9 +26,7 @@ static uint64_t mix(uint64_t h, uint64_t v) /* splitmix64's finaliser */
 
 static uint64_t hash_text(str s)
 {
-    uint64_t h = 0xCBF29CE484222325u;
-    for (size_t i = 0; i < s.n; i++) h = (h ^ (uint8_t)s.p[i]) * 0x100000001B3u;
-    return mix(h, s.n);
+    return mix(hash_bytes(HASH_BEGIN, s), s.n);
 }
 
 /* Digits without leading zeros and without zeros after the last place behind the point. */

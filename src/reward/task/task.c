@@ -1,5 +1,6 @@
 /* task: the table of families, and problem i of a split.
  * SPDX-License-Identifier: MIT */
+#include "base/hash.h"
 #include "reward/reward.h"
 #include "reward/task/task_int.h"
 
@@ -78,22 +79,6 @@ bool task_style_by_name(enum task_style *out, str name)
 
 /* ---- splits --------------------------------------------------------------------------------- */
 
-/* FNV-1a (Fowler, Noll, Vo), with the finishing steps of MurmurHash3 so that every bit counts. */
-static uint64_t hash(uint64_t h, str s)
-{
-    for (size_t i = 0; i < s.n; i++) h = (h ^ (uint8_t)s.p[i]) * 0x100000001b3u;
-    return h;
-}
-
-static uint64_t hash_end(uint64_t h)
-{
-    h = (h ^ h >> 33) * 0xff51afd7ed558ccdu;
-    h = (h ^ h >> 33) * 0xc4ceb9fe1a85ec53u;
-    return h ^ h >> 33;
-}
-
-static const uint64_t HASH_BEGIN = 0xcbf29ce484222325u;
-
 static enum task_split split_of(uint64_t key)
 {
     return key % TEST_ONE_IN == 0 ? TASK_TEST : TASK_TRAIN;
@@ -135,7 +120,7 @@ static ponder_status draw_problem(void *state, uint64_t *key, buf *scratch, cons
         if (!f->draw(state, &d, o->level)) continue;
         buf_clear(scratch);
         f->key(state, scratch);
-        *key = hash_end(hash(hash(HASH_BEGIN, str_of(f->name)), buf_str(scratch)));
+        *key = hash_mix(hash_bytes(hash_bytes(HASH_BEGIN, str_of(f->name)), buf_str(scratch)));
         if (split_of(*key) == o->split) return PONDER_OK;
     }
     return err_set(err, PONDER_ELIMIT,
@@ -208,7 +193,7 @@ ponder_status task_generate(task_problem *out, const task_family *f, const task_
     TRY(check_options(f, o, err));
     if (f->state_bytes > sizeof state)
         return err_set(err, PONDER_EINTERNAL, "task %s: state too large", f->name);
-    uint64_t name = hash_end(hash(HASH_BEGIN, str_of(f->name)));
+    uint64_t name = hash_mix(hash_bytes(HASH_BEGIN, str_of(f->name)));
     uint64_t seed = rng_u64(o->seed, name, (uint64_t)o->level, RNG_TASK);
     TRY(draw_problem(state, &out->key, &out->prompt, f, o, seed, index, err));
 

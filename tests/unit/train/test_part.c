@@ -1,9 +1,7 @@
-/* train/part, train/seen: whatever byte a kill comes at, whole chunks stay and the rest is made
- * again; texts are known again.
+/* train/part: whatever byte a kill comes at, whole chunks stay and the rest is made again.
  * SPDX-License-Identifier: MIT */
 #include "tests/check.h"
 #include "train/part.h"
-#include "train/seen.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -119,36 +117,12 @@ static void a_folder_that_is_not_there(void **state)
     part_close(&p);
 }
 
-static void texts_are_known_again(void **state)
-{
-    (void)state;
-    ponder_error err;
-    seen s = {0};
-    char a[24];
-    assert_true(seen_hash(STR("ab"), STR("c")) != seen_hash(STR("a"), STR("bc")));
-    for (int i = 0; i < 5000; i++) {
-        snprintf(a, sizeof a, "%d", i);
-        uint64_t h = seen_hash(str_of(a), STR("x"));
-        assert_false(seen_has(&s, h));
-        check_ok(seen_add(&s, h, &err));
-        check_ok(seen_add(&s, h, &err));
-    }
-    assert_int_equal(s.n, 5000);
-    for (int i = 0; i < 5000; i++) {
-        snprintf(a, sizeof a, "%d", i);
-        assert_true(seen_has(&s, seen_hash(str_of(a), STR("x"))));
-        assert_false(seen_has(&s, seen_hash(str_of(a), STR("y"))));
-    }
-    seen_free(&s);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(every_cut_is_gone_on_from, set_up, tear_down),
         cmocka_unit_test_setup_teardown(letters_become_files, set_up, tear_down),
         cmocka_unit_test(a_folder_that_is_not_there),
-        cmocka_unit_test(texts_are_known_again),
     };
     return cmocka_run_group_tests_name("part", tests, NULL, NULL);
 }
