@@ -90,6 +90,8 @@ static ponder_status generate(const char *dir, const eval_setup *setup, const ev
 {
     eval_store store;
     progress bar;
+    /* First, for samples of other questions would look damaged. */
+    TRY(eval_pin_check(dir, settings, err));
     ponder_status st = eval_store_open(&store, dir, &setup->data, setup->k, true, err);
     json_t *sampling = json_pack("{s:f, s:f, s:i}", "temperature", o->temp, "top_p", o->top_p,
                                  "max_tokens", o->max_tokens);
@@ -175,7 +177,8 @@ static ponder_status regrade(eval_options *o, const char *dir, ponder_error *err
     snprintf(hash, sizeof hash, "%016llx", (unsigned long long)setup.data.hash);
     const char *was = json_string_value(json_object_get(settings, "data_hash"));
     if (st == PONDER_OK && (!was || strcmp(was, hash)))
-        st = err_set(err, PONDER_EFORMAT, "%s is not the data of the run in %s", setup.data.name, dir);
+        st = err_set(err, PONDER_EFORMAT, "the questions of %s are not those of the run in %s",
+                     setup.data.name, dir);
     if (st == PONDER_OK) st = eval_regrade(dir, &setup.data, setup.k, &setup.judge, err);
     if (st == PONDER_OK) st = eval_finish(dir, &setup, o, settings, err);
     eval_setup_close(&setup);

@@ -21,7 +21,11 @@ static ponder_status open_task(eval_setup *s, const eval_options *o, ponder_erro
         name.n = colon;
     }
     size_t n = o->n ? (size_t)o->n : TASK_QUESTIONS;
-    return eval_dataset_tasks(&s->data, name, level, n, o->seed, !strcmp(o->lang, "zh"), err);
+    TRY(eval_dataset_tasks(&s->data, name, level, n, o->seed, !strcmp(o->lang, "zh"), err));
+    if (s->data.n < n)
+        fprintf(stderr, "ponder eval: %s has %zu different test problems, not %zu; all are asked\n",
+                s->data.name, s->data.n, n);
+    return PONDER_OK;
 }
 
 static ponder_status find_file(buf *path, const char *file, const char *bench, const char *dir,

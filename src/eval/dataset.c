@@ -316,12 +316,12 @@ void eval_dataset_close(eval_dataset *d)
 
 /* ---- procedural tasks -------------------------------------------------------------------------- */
 
-static void write_task(buf *out, const char *name, int level, size_t i, const char *kind,
+static void write_task(buf *out, const char *name, int level, uint64_t i, const char *kind,
                        const task_problem *p)
 {
     char id[96];
     json_writer w = {.out = out};
-    snprintf(id, sizeof id, "%s-%d-%zu", name, level, i);
+    snprintf(id, sizeof id, "%s-%d-%llu", name, level, (unsigned long long)i);
     json_open(&w, '{');
     json_key(&w, "id"), json_text(&w, str_of(id));
     json_key(&w, "prompt"), json_text(&w, buf_str(&p->prompt));
@@ -347,11 +347,13 @@ ponder_status eval_dataset_tasks(eval_dataset *out, str family, int level, size_
                             .seed = seed,
                             .split = TASK_TEST,
                             .lang = chinese ? TASK_ZH : TASK_EN};
-    ponder_status st = PONDER_OK;
+    uint64_t *number;
+    ponder_status st = task_distinct(&number, &n, f, &o, n, err);
     for (size_t i = 0; i < n && st == PONDER_OK; i++) {
-        st = task_generate(&p, f, &o, i, err);
-        if (st == PONDER_OK) write_task(&lines, task_name(f), level, i, task_kind(f), &p);
+        st = task_generate(&p, f, &o, number[i], err);
+        if (st == PONDER_OK) write_task(&lines, task_name(f), level, number[i], task_kind(f), &p);
     }
+    free(number);
     task_problem_free(&p);
     if (st == PONDER_OK && lines.failed) st = err_set(err, PONDER_ENOMEM, "no memory for %s", name);
     if (st == PONDER_OK) st = eval_dataset_parse(out, name, buf_str(&lines), err);

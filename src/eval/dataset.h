@@ -46,7 +46,8 @@ typedef struct eval_dataset {
 ponder_status eval_dataset_read(eval_dataset *out, const char *path, ponder_error *err);
 /* The same of a text; `name` stands in messages. */
 ponder_status eval_dataset_parse(eval_dataset *out, const char *name, str text, ponder_error *err);
-/* n problems of a procedural family at a level, of the test split. */
+/* The first n different problems of a procedural family at a level, of the test split; fewer where
+ * the level has no more. */
 ponder_status eval_dataset_tasks(eval_dataset *out, str family, int level, size_t n, uint64_t seed,
                                  bool chinese, ponder_error *err);
 /* Keeps the first n questions (0: all). */

@@ -71,28 +71,44 @@ static ponder_status write_settings(const char *path, const json_t *settings, po
     return st;
 }
 
-ponder_status eval_pin(const char *dir, const json_t *settings, ponder_error *err)
+static ponder_status compare(const char *dir, const char *path, const json_t *settings,
+                             ponder_error *err)
 {
-    buf path = {0}, differences = {0};
+    buf differences = {0};
     json_t *was = NULL;
-    TRY(file_make_dirs(dir, err));
-    path_of(&path, dir, "run.json");
-    ponder_status st = path.failed ? err_set(err, PONDER_ENOMEM, "out of memory") : PONDER_OK;
-    if (st == PONDER_OK && !file_exists(path.p)) {
-        st = write_settings(path.p, settings, err);
-    } else if (st == PONDER_OK) {
-        st = json_parse_file(&was, path.p, SETTINGS_LIMIT, err);
-        if (st == PONDER_OK) add_differences(&differences, was, settings);
-        if (st == PONDER_OK && differences.n)
-            st = err_set(err, PONDER_EARG,
-                         "%s holds a run with other settings (%.300s); take another --out, or the "
-                         "same settings",
-                         dir, differences.p);
-    }
+    ponder_status st = json_parse_file(&was, path, SETTINGS_LIMIT, err);
+    if (st == PONDER_OK) add_differences(&differences, was, settings);
+    if (st == PONDER_OK && differences.n)
+        st = err_set(err, PONDER_EARG,
+                     "%s holds a run with other settings (%.300s); take another --out, or the "
+                     "same settings",
+                     dir, differences.p);
     json_decref(was);
-    buf_free(&path);
     buf_free(&differences);
     return st;
+}
+
+static ponder_status pin(const char *dir, const json_t *settings, bool write, ponder_error *err)
+{
+    buf path = {0};
+    ponder_status st = PONDER_OK;
+    path_of(&path, dir, "run.json");
+    if (path.failed) st = err_set(err, PONDER_ENOMEM, "out of memory");
+    else if (file_exists(path.p)) st = compare(dir, path.p, settings, err);
+    else if (write) st = write_settings(path.p, settings, err);
+    buf_free(&path);
+    return st;
+}
+
+ponder_status eval_pin_check(const char *dir, const json_t *settings, ponder_error *err)
+{
+    return pin(dir, settings, false, err);
+}
+
+ponder_status eval_pin(const char *dir, const json_t *settings, ponder_error *err)
+{
+    TRY(file_make_dirs(dir, err));
+    return pin(dir, settings, true, err);
 }
 
 /* ---- records ----------------------------------------------------------------------------------- */

@@ -43,8 +43,10 @@ typedef ponder_status eval_line_fn(void *user, json_t *record, ponder_error *err
 ponder_status eval_each_line(const char *path, eval_line_fn *fn, void *user, size_t *whole,
                              ponder_error *err);
 
-/* Compares `settings` with dir's run.json, or writes it when there is none. EARG names the settings
- * that differ; "where", the paths of data, may. */
+/* Compares `settings` with dir's run.json, if there is one. EARG names the settings that differ;
+ * "where", the paths of data, may. */
+ponder_status eval_pin_check(const char *dir, const json_t *settings, ponder_error *err);
+/* The same, or writes it when there is none. */
 ponder_status eval_pin(const char *dir, const json_t *settings, ponder_error *err);
 
 /* Reads dir's samples; `append` also opens them for more and locks them (EIO when another run has

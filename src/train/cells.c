@@ -5,7 +5,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 
-enum { CELLS_MAX = 4096, DRAWS_EACH = 16, DRAWS_MORE = 256 };
+enum { CELLS_MAX = 4096 };
 
 void name_of_file(buf *out, str text)
 {
@@ -57,51 +57,13 @@ static ponder_status find_cell(question_cell **found, question_cells *c, const q
     return add_cell(found, c, from, q, err);
 }
 
-/* Keys of problems seen in a source, for which numbers are kept beside. */
-typedef struct drawing {
-    question q;
-    uint64_t *key; /* of all cells of the source, in order of drawing */
-    size_t n;
-} drawing;
-
-static bool seen(const drawing *d, uint64_t key)
-{
-    for (size_t i = 0; i < d->n; i++)
-        if (d->key[i] == key) return true;
-    return false;
-}
-
-static ponder_status keep(question_cell *cell, drawing *d, uint64_t number, ponder_error *err)
+static ponder_status keep(question_cell *cell, uint64_t number, ponder_error *err)
 {
     uint64_t *numbers = realloc(cell->number, (cell->n + 1) * sizeof *numbers);
     if (!numbers) return err_set(err, PONDER_ENOMEM, "no memory for questions");
     cell->number = numbers;
     numbers[cell->n++] = number;
-    uint64_t *keys = realloc(d->key, (d->n + 1) * sizeof *keys);
-    if (!keys) return err_set(err, PONDER_ENOMEM, "no memory for questions");
-    d->key = keys;
-    keys[d->n++] = d->q.key;
     return PONDER_OK;
-}
-
-/* Questions of a source, `draws` at most; of a task until its one cell is full. */
-static ponder_status collect(question_cells *c, const questions *from, size_t each, size_t draws,
-                             bool one, ponder_error *err)
-{
-    drawing d = {0};
-    question_cell *cell = NULL;
-    ponder_status st = PONDER_OK;
-    for (size_t i = 0; i < draws && st == PONDER_OK; i++) {
-        st = questions_draw(&d.q, from, i, err);
-        if (st == PONDER_OK) st = find_cell(&cell, c, from, &d.q, err);
-        if (st != PONDER_OK) break;
-        /* A file's rows are distinct by their numbers, and may be many. */
-        if (cell->n < each && !(one && seen(&d, d.q.key))) st = keep(cell, &d, i, err);
-        if (one && cell->n == each) break;
-    }
-    question_free(&d.q);
-    free(d.key);
-    return st;
 }
 
 /* ---- parts ----------------------------------------------------------------------------------- */
@@ -136,10 +98,19 @@ static int by_name(const void *a, const void *b)
 static ponder_status add_file(question_cells *c, const json_t *part, const char *where,
                               const char *dir, size_t each, uint64_t seed, ponder_error *err)
 {
-    questions *q;
+    questions *from;
+    question q = {0};
     size_t first = c->n;
-    TRY(open_source(&q, c, json_pack("[O]", part), true, where, dir, seed, err));
-    TRY(collect(c, q, each, (size_t)questions_rows(q), false, err));
+    TRY(open_source(&from, c, json_pack("[O]", part), true, where, dir, seed, err));
+    ponder_status st = PONDER_OK;
+    for (uint64_t i = 0; i < questions_rows(from) && st == PONDER_OK; i++) {
+        question_cell *cell = NULL;
+        st = questions_draw(&q, from, i, err);
+        if (st == PONDER_OK) st = find_cell(&cell, c, from, &q, err);
+        if (st == PONDER_OK && cell->n < each) st = keep(cell, i, err);
+    }
+    question_free(&q);
+    TRY(st);
     if (c->n > first) qsort(c->cell + first, c->n - first, sizeof *c->cell, by_name);
     return PONDER_OK;
 }
@@ -149,18 +120,24 @@ static ponder_status add_task(question_cells *c, const json_t *part, const char 
 {
     int low = 1, high = 1;
     str levels = json_str(json_object_get(part, "levels"));
+    const char *name = json_string_value(json_object_get(part, "task"));
     double zh = json_number_value(json_object_get(part, "zh"));
     if (levels.n) task_read_levels(&low, &high, levels);
     for (int level = low; level <= high; level++)
         for (int lang = TASK_EN; lang <= TASK_ZH; lang++) {
             char text[16];
-            questions *q;
+            questions *from;
+            question_cell *cell;
             if (lang == TASK_ZH ? zh <= 0 : zh >= 1) continue;
             snprintf(text, sizeof text, "%d", level);
             json_t *list = json_pack("[{s:O,s:s,s:i}]", "task", json_object_get(part, "task"),
                                      "levels", text, "zh", lang == TASK_ZH);
-            TRY(open_source(&q, c, list, false, where, dir, seed, err));
-            TRY(collect(c, q, each, each * DRAWS_EACH + DRAWS_MORE, true, err));
+            TRY(open_source(&from, c, list, false, where, dir, seed, err));
+            const task_options o = {.level = level, .seed = seed, .split = TASK_TEST,
+                                    .lang = (enum task_lang)lang};
+            const question q = {.task = name, .level = level, .lang = o.lang};
+            TRY(find_cell(&cell, c, from, &q, err));
+            TRY(task_distinct(&cell->number, &cell->n, task_find(str_of(name)), &o, each, err));
         }
     return PONDER_OK;
 }

@@ -4,10 +4,15 @@
 #include "reward/reward.h"
 #include "reward/task/task_int.h"
 
+#include <stdlib.h>
+
 enum {
     ATTEMPTS = 20000, /* draws before a level counts as having no problem in the split */
     FLAW_TRIES = 200,
-    TEST_ONE_IN = 8   /* share of all keys that belong to the test split */
+    TEST_ONE_IN = 8,  /* share of all keys that belong to the test split */
+    /* Draws without a new problem that end a search for more of them: where n are equally likely
+     * each is missed with a chance below e^-16. */
+    IN_VAIN = 256, IN_VAIN_EACH = 16
 };
 
 /* Streams of draws of one problem; the attempt stands in the bits above. */
@@ -209,6 +214,41 @@ ponder_status task_generate(task_problem *out, const task_family *f, const task_
         out->trace_answer.failed)
         return err_set(err, PONDER_ENOMEM, "task %s: out of memory", f->name);
     return PONDER_OK;
+}
+
+static ponder_status add_number(uint64_t **numbers, size_t *n, size_t *cap, uint64_t i,
+                                ponder_error *err)
+{
+    if (*n == *cap) {
+        *cap = *cap ? 2 * *cap : 256;
+        uint64_t *more = realloc(*numbers, *cap * sizeof *more);
+        if (!more) return err_set(err, PONDER_ENOMEM, "no memory for %zu problems", *cap);
+        *numbers = more;
+    }
+    (*numbers)[(*n)++] = i;
+    return PONDER_OK;
+}
+
+ponder_status task_distinct(uint64_t **numbers, size_t *n, const task_family *f,
+                            const task_options *o, size_t most, ponder_error *err)
+{
+    task_problem p = {0};
+    hash_set seen = {0};
+    ponder_status st = PONDER_OK;
+    *numbers = NULL, *n = 0;
+    size_t cap = 0;
+    for (uint64_t i = 0, vain = 0; *n < most && vain <= IN_VAIN + IN_VAIN_EACH * *n; i++) {
+        st = task_generate(&p, f, o, i, err);
+        bool known = st == PONDER_OK && hash_set_has(&seen, p.key);
+        vain = known ? vain + 1 : 0;
+        if (st == PONDER_OK && !known) st = hash_set_add(&seen, p.key, err);
+        if (st == PONDER_OK && !known) st = add_number(numbers, n, &cap, i, err);
+        if (st != PONDER_OK) break;
+    }
+    hash_set_free(&seen);
+    task_problem_free(&p);
+    if (st != PONDER_OK) free(*numbers), *numbers = NULL, *n = 0;
+    return st;
 }
 
 void task_problem_free(task_problem *p)

@@ -63,4 +63,10 @@ ponder_status task_generate(task_problem *out, const task_family *f, const task_
                             uint64_t index, ponder_error *err);
 void task_problem_free(task_problem *p);
 
+/* The numbers of the first `most` problems that differ from all before them, [*n], in order; the
+ * caller frees them, *numbers is NULL on failure. A level with fewer gives those it has: all that
+ * came up until long nothing new did. */
+ponder_status task_distinct(uint64_t **numbers, size_t *n, const task_family *f,
+                            const task_options *o, size_t most, ponder_error *err);
+
 #endif

@@ -282,6 +282,66 @@ static void impossible_wishes_are_refused(void **state)
     task_problem_free(&p);
 }
 
+/* The keys of the distinct problems of a level; all are different, and the caller frees them. */
+static uint64_t *distinct_keys(size_t *n, const task_family *f, const task_options *o, size_t most)
+{
+    uint64_t *numbers;
+    task_problem p = {0};
+    check_ok(task_distinct(&numbers, n, f, o, most, &err));
+    uint64_t *keys = calloc(*n, sizeof *keys);
+    assert_non_null(keys);
+    for (size_t i = 0; i < *n; i++) {
+        if (i && numbers[i] <= numbers[i - 1]) fail_msg("%s: numbers out of order", f->name);
+        generate(&p, f, o, numbers[i]);
+        keys[i] = p.key;
+        for (size_t j = 0; j < i; j++)
+            if (keys[j] == keys[i]) fail_msg("%s: problem %zu is problem %zu", f->name, i, j);
+    }
+    free(numbers);
+    task_problem_free(&p);
+    return keys;
+}
+
+static void distinct_problems_are_the_first_of_their_kind(void **state)
+{
+    (void)state;
+    const task_family *f = task_find(STR("countdown"));
+    const task_options o = options(2, 7, TASK_TEST);
+    size_t n, at = 0;
+    uint64_t *keys = distinct_keys(&n, f, &o, 60);
+    assert_int_equal(n, 60);
+    task_problem p = {0};
+    for (uint64_t i = 0; at < n; i++) { /* every draw is the next of them or an earlier one */
+        generate(&p, f, &o, i);
+        size_t j = 0;
+        while (j < at && keys[j] != p.key) j++;
+        if (j == at) assert_true(keys[at++] == p.key);
+    }
+    task_problem_free(&p);
+    free(keys);
+}
+
+/* Whatever the seed, the whole of a small level comes up. */
+static void a_small_level_is_given_whole(void **state)
+{
+    (void)state;
+    const task_family *f = task_find(STR("chain"));
+    size_t n[2];
+    uint64_t *keys[2];
+    for (size_t s = 0; s < 2; s++) {
+        const task_options o = options(1, s, TASK_TEST);
+        keys[s] = distinct_keys(&n[s], f, &o, 100000);
+    }
+    assert_in_range(n[0], 2, 99999);
+    assert_int_equal(n[0], n[1]);
+    for (size_t i = 0; i < n[0]; i++) {
+        size_t j = 0;
+        while (j < n[1] && keys[1][j] != keys[0][i]) j++;
+        assert_true(j < n[1]);
+    }
+    free(keys[0]), free(keys[1]);
+}
+
 /* ---- a family of one problem, to see the framework at its limits ----------------------------- */
 
 static bool one_draw(void *state, task_draw *d, int level)
@@ -324,7 +384,17 @@ static void empty_split_is_an_error(void **state)
     assert_non_null(strstr(message[failed], "task one, level 1"));
     assert_non_null(strstr(message[failed], failed ? "test" : "train"));
 
-    task_options o = options(1, 0, failed ? TASK_TRAIN : TASK_TEST);
+    uint64_t *numbers;
+    size_t n;
+    task_options o = options(1, 0, failed ? TASK_TEST : TASK_TRAIN);
+    assert_int_equal(task_distinct(&numbers, &n, &ONE, &o, 5, &err), PONDER_ELIMIT);
+    assert_null(numbers);
+    o.split = failed ? TASK_TRAIN : TASK_TEST;
+    check_ok(task_distinct(&numbers, &n, &ONE, &o, 5, &err));
+    assert_int_equal(n, 1);
+    assert_int_equal(numbers[0], 0);
+    free(numbers);
+
     o.style = TASK_BACKTRACKING;
     check_ok(task_generate(&p, &ONE, &o, 5, &err));
     assert_non_null(strstr(p.trace.p, " no\n-20+3=-17"));
@@ -388,6 +458,8 @@ int main(void)
         cmocka_unit_test(guessing_does_not_pay),
         cmocka_unit_test(wordings_differ),
         cmocka_unit_test(impossible_wishes_are_refused),
+        cmocka_unit_test(distinct_problems_are_the_first_of_their_kind),
+        cmocka_unit_test(a_small_level_is_given_whole),
         cmocka_unit_test(empty_split_is_an_error),
         cmocka_unit_test(draws_cover_their_range),
         cmocka_unit_test(near_misses_stay_in_bounds),
