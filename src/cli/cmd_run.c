@@ -1,7 +1,6 @@
 /* ponder run: one answer, or a conversation.
  * SPDX-License-Identifier: MIT */
 #include "cli/run.h"
-#include "json/json.h"
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -72,25 +71,12 @@ static ponder_status read_prompt(buf *out, const struct options *o, ponder_error
 
 /* ---- one answer ------------------------------------------------------------------------------ */
 
-static void write_usage(json_writer *w, const engine_usage *u)
-{
-    json_open(w, '{');
-    json_key(w, "prompt_tokens"), json_i64(w, (int64_t)u->prompt);
-    json_key(w, "cached_tokens"), json_i64(w, (int64_t)u->cached);
-    json_key(w, "completion_tokens"), json_i64(w, (int64_t)u->completion);
-    json_key(w, "reasoning_tokens"), json_i64(w, (int64_t)u->reasoning);
-    json_close(w, '}');
-}
-
 static void print_json(const run_answer *a, double load_ms)
 {
     buf out = {0};
     json_writer w = {.out = &out};
     json_open(&w, '{');
-    json_key(&w, "text"), json_text(&w, buf_str(&a->text));
-    json_key(&w, "reasoning"), json_text(&w, buf_str(&a->reasoning));
-    json_key(&w, "finish_reason"), json_text(&w, str_of(engine_finish_name(a->finish)));
-    json_key(&w, "usage"), write_usage(&w, &a->usage);
+    run_write(&w, a, &a->usage);
     json_key(&w, "timings");
     json_open(&w, '{');
     json_key(&w, "prompt_tps"), json_f64(&w, run_prompt_tps(a));

@@ -5,6 +5,7 @@
 
 #include "cli/model_arg.h"
 #include "engine/engine.h"
+#include "json/json.h"
 
 /* How to answer: the command line, once read. */
 typedef struct run_settings {
@@ -50,6 +51,8 @@ void run_on_event(void *user, const engine_event *ev);
 ponder_status run_check(const run_answer *a, ponder_error *err);
 /* Writes model output; on a terminal without control characters. */
 void run_put(FILE *out, str s, bool tty);
+/* Writes what --json says of an answer: keys of the object that is open. `u` has the costs. */
+void run_write(json_writer *w, const run_answer *a, const engine_usage *u);
 /* What a person should know of an answer that did not simply end; NULL: nothing. */
 const char *run_remark(const run_answer *a);
 double run_prompt_tps(const run_answer *a);

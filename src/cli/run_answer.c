@@ -176,6 +176,19 @@ ponder_status run_one(run_answer *a, engine *e, const model_arg *m, const run_se
     return run_check(a, err);
 }
 
+void run_write(json_writer *w, const run_answer *a, const engine_usage *u)
+{
+    json_key(w, "text"), json_text(w, buf_str(&a->text));
+    json_key(w, "reasoning"), json_text(w, buf_str(&a->reasoning));
+    json_key(w, "finish_reason"), json_text(w, str_of(engine_finish_name(a->finish)));
+    json_key(w, "usage"), json_open(w, '{');
+    json_key(w, "prompt_tokens"), json_i64(w, (int64_t)u->prompt);
+    json_key(w, "cached_tokens"), json_i64(w, (int64_t)u->cached);
+    json_key(w, "completion_tokens"), json_i64(w, (int64_t)u->completion);
+    json_key(w, "reasoning_tokens"), json_i64(w, (int64_t)u->reasoning);
+    json_close(w, '}');
+}
+
 const char *run_remark(const run_answer *a)
 {
     if (a->finish == ENGINE_LOOP) return "the answer repeated itself and was ended";

@@ -2,7 +2,6 @@
  * being written when the outcome is certain is stopped.
  * SPDX-License-Identifier: MIT */
 #include "cli/run.h"
-#include "json/json.h"
 #include "reward/vote.h"
 
 #include <stdlib.h>
@@ -131,14 +130,11 @@ static void print_json(const several *s, const run_answer *a, size_t spent, size
 {
     buf out = {0};
     json_writer w = {.out = &out};
+    engine_usage usage = s->answers[0].usage; /* the others share its prompt */
+    usage.completion = spent, usage.reasoning = 0;
+    for (size_t i = 0; i < s->how->k; i++) usage.reasoning += s->answers[i].thoughts;
     json_open(&w, '{');
-    json_key(&w, "text"), json_text(&w, buf_str(&a->text));
-    json_key(&w, "reasoning"), json_text(&w, buf_str(&a->reasoning));
-    json_key(&w, "finish_reason"), json_text(&w, str_of(engine_finish_name(a->finish)));
-    json_key(&w, "usage"), json_open(&w, '{');
-    json_key(&w, "prompt_tokens"), json_i64(&w, (int64_t)a->usage.prompt);
-    json_key(&w, "completion_tokens"), json_i64(&w, (int64_t)spent);
-    json_close(&w, '}');
+    run_write(&w, a, &usage);
     json_key(&w, s->how->verifier ? "best_of" : "votes"), write_counts(&w, s, spent, saved);
     json_close(&w, '}');
     puts(buf_str(&out).p);
