@@ -45,7 +45,7 @@ static bool judge(several *s, size_t sample)
 {
     str text = buf_str(&s->answers[sample].text);
     if (!s->how->verifier) {
-        s->st = vote_cast(&s->v, answer_of(text), sample, &s->err);
+        s->st = vote_cast(&s->v, answer_of(text), sample, NULL, &s->err);
         return vote_decided(&s->v, s->how->k - s->finished);
     }
     bool passed = false;

@@ -186,12 +186,3 @@ ponder_status eval_judge_text(const eval_judge *j, eval_verdict *out, const eval
     if (st == PONDER_OK && out->answer.failed) st = err_set(err, PONDER_ENOMEM, "out of memory");
     return st;
 }
-
-bool eval_same_answer(const eval_question *q, str a, str b)
-{
-    if (str_eq(a, b)) return true;
-    if (q->form != EVAL_ANSWER || q->puzzle) return false;
-    const reward_question rq = {.kind = q->kind, .gold = a};
-    reward_verdict v;
-    return reward_verify(&v, &rq, b, REWARD_ANSWER, NULL) == PONDER_OK && v.equal;
-}

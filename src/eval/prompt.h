@@ -73,7 +73,5 @@ ponder_status eval_judge_text(const eval_judge *j, eval_verdict *out, const eval
                               const eval_order *o, str text, ponder_error *err);
 /* A question whose judgement takes long: programs are run. */
 bool eval_judge_is_slow(const eval_question *q);
-/* Would these two answers to the question have one vote together? */
-bool eval_same_answer(const eval_question *q, str a, str b);
 
 #endif

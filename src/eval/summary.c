@@ -1,7 +1,7 @@
 /* From samples to figures.
  * SPDX-License-Identifier: MIT */
 #include "eval/summary.h"
-#include "eval/prompt.h"
+#include "reward/vote.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -19,7 +19,6 @@ typedef struct work {
     uint32_t *drawn;      /* [k] */
     bool *right;          /* [k], of classes */
     size_t *votes;        /* [k], of classes */
-    size_t *first;        /* [k], sample that founded a class */
 } work;
 
 static ponder_status work_open(work *w, const eval_store *s, uint64_t seed, ponder_error *err)
@@ -32,9 +31,8 @@ static ponder_status work_open(work *w, const eval_store *s, uint64_t seed, pond
                 .class_of = calloc(k, sizeof *w->class_of),
                 .drawn = calloc(k, sizeof *w->drawn),
                 .right = calloc(k, sizeof *w->right),
-                .votes = calloc(k, sizeof *w->votes),
-                .first = calloc(k, sizeof *w->first)};
-    bool all = w->counts && w->values && w->class_of && w->drawn && w->right && w->votes && w->first;
+                .votes = calloc(k, sizeof *w->votes)};
+    bool all = w->counts && w->values && w->class_of && w->drawn && w->right && w->votes;
     return all ? PONDER_OK : err_set(err, PONDER_ENOMEM, "no memory for a summary");
 }
 
@@ -46,7 +44,6 @@ static void work_close(work *w)
     free(w->drawn);
     free(w->right);
     free(w->votes);
-    free(w->first);
 }
 
 /* ---- rates ------------------------------------------------------------------------------------- */
@@ -79,30 +76,29 @@ static void count_questions(work *w, bool strict)
 
 /* ---- votes ------------------------------------------------------------------------------------- */
 
-/* Puts a question's samples into classes of equal answers; a class is as right as the sample that
- * founded it. Returns how many there are. */
-static size_t classify(work *w, size_t question, bool strict)
+/* Puts a question's samples into *classes classes of equal answers; a class is as right as the
+ * sample that opened it. */
+static ponder_status classify(size_t *classes, work *w, size_t question, bool strict,
+                              ponder_error *err)
 {
     const eval_store *s = w->store;
     const eval_question *q = &s->data->q[question];
     bool votes = q->form == EVAL_ANSWER || q->form == EVAL_CHOICE; /* programs are all different */
-    size_t classes = 0;
-    for (size_t i = 0; i < s->k; i++) {
+    vote v = {.kind = reward_kind_find(q->form == EVAL_CHOICE ? STR("exact") : q->kind)};
+    ponder_status st = PONDER_OK;
+    for (size_t i = 0; i < s->k && st == PONDER_OK; i++) {
         const eval_sample *e = eval_sample_at(s, question, i);
+        size_t n = v.n, class;
         w->class_of[i] = METRIC_NO_VOTE;
         if (!votes || !e->done || !e->answer || (strict && !e->found)) continue;
-        size_t c = 0;
-        while (c < classes &&
-               !eval_same_answer(q, str_of(eval_sample_at(s, question, w->first[c])->answer),
-                                 str_of(e->answer)))
-            c++;
-        if (c == classes) {
-            w->first[classes] = i;
-            w->right[classes++] = is_right(e, strict);
-        }
-        w->class_of[i] = (uint32_t)c;
+        st = vote_cast(&v, str_of(e->answer), i, &class, err);
+        if (st != PONDER_OK || class == VOTE_BLANK) continue;
+        if (class == n) w->right[class] = is_right(e, strict);
+        w->class_of[i] = (uint32_t)class;
     }
-    return classes;
+    *classes = v.n;
+    vote_free(&v);
+    return st;
 }
 
 /* The mean vote of `size` of the k samples, over draws without replacement. */
@@ -138,7 +134,8 @@ static ponder_status read_votes(eval_reading *r, work *w, const eval_summary *s,
     r->votes = can_vote(w->store);
     if (!r->votes) return PONDER_OK;
     for (size_t q = 0; q < n; q++) {
-        size_t classes = classify(w, q, strict);
+        size_t classes;
+        TRY(classify(&classes, w, q, strict, err));
         for (size_t i = 0; i < s->n_sizes; i++) {
             double v = vote_of(w, q, classes, s->sizes[i]);
             r->vote[i] += v / (double)n;

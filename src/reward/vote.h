@@ -19,8 +19,10 @@ typedef struct vote {
     size_t cast, blank; /* samples with and without an answer */
 } vote;
 
-/* Sample number `sample` answered; empty answers are blank. */
-ponder_status vote_cast(vote *v, str answer, size_t sample, ponder_error *err);
+/* Sample number `sample` answered; empty answers are blank. *class (unless NULL) is the number of
+ * its class, VOTE_BLANK for a blank; the first sample cast for a class opens it. */
+#define VOTE_BLANK SIZE_MAX
+ponder_status vote_cast(vote *v, str answer, size_t sample, size_t *class, ponder_error *err);
 /* Most votes, then lowest sample number; NULL: nothing but blanks. */
 const vote_class *vote_winner(const vote *v);
 /* Whatever the samples still to come answer, the winner stays. */

@@ -82,7 +82,7 @@ ponder_status measure_add(measure *m, const json_t *line, const char *where, pon
     for (size_t i = 0; i < n && st == PONDER_OK; i++) {
         judged a;
         st = read_answer(&a, json_array_get(answers, i), where, err);
-        if (st == PONDER_OK) st = vote_cast(&v, a.answer, i, err);
+        if (st == PONDER_OK) st = vote_cast(&v, a.answer, i, NULL, err);
         if (st != PONDER_OK) break;
         count_answer(m, &a);
         right += a.right;

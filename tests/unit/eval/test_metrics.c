@@ -4,7 +4,7 @@
 
 #include "eval/dataset.h"
 #include "eval/metrics.h"
-#include "eval/prompt.h"
+#include "reward/vote.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -46,25 +46,26 @@ static size_t counts_of(const json_t *lists, metric_count *c, double *share)
 static double vote_of(const json_t *in)
 {
     const json_t *answers = json_object_get(in, "answers");
-    const eval_question q = {.form = EVAL_ANSWER, .gold = json_str(json_object_get(in, "gold"))};
-    size_t n = json_array_size(answers), classes = 0, votes[64];
+    const reward_question q = {.gold = json_str(json_object_get(in, "gold"))};
+    size_t n = json_array_size(answers), votes[64];
     uint32_t class_of[64];
     bool right[64];
-    str first[64];
+    vote cast = {0};
+    ponder_error err;
     assert_true(n <= 64);
     for (size_t i = 0; i < n; i++) {
-        const json_t *v = json_array_get(answers, i);
-        class_of[i] = METRIC_NO_VOTE;
-        if (!json_is_string(v)) continue;
-        size_t c = 0;
-        while (c < classes && !eval_same_answer(&q, first[c], json_str(v))) c++;
-        if (c == classes) {
-            first[c] = json_str(v);
-            right[classes++] = eval_same_answer(&q, q.gold, first[c]);
-        }
-        class_of[i] = (uint32_t)c;
+        size_t class;
+        check_ok(vote_cast(&cast, json_str(json_array_get(answers, i)), i, &class, &err));
+        class_of[i] = class == VOTE_BLANK ? METRIC_NO_VOTE : (uint32_t)class;
     }
-    return metric_vote(class_of, n, right, classes, votes);
+    for (size_t c = 0; c < cast.n; c++) {
+        reward_verdict v;
+        check_ok(reward_verify(&v, &q, buf_str(&cast.classes[c].answer), REWARD_ANSWER, &err));
+        right[c] = v.equal;
+    }
+    double mean = metric_vote(class_of, n, right, cast.n, votes);
+    vote_free(&cast);
+    return mean;
 }
 
 static void percentile_case(const json_t *in, const char *dir, double want, double tolerance,

@@ -205,7 +205,6 @@ static void permuted_letters_are_read_back(void **state)
     assert_true(!v.lenient && !v.answered);
     check_ok(eval_judge_text(&jb, &v, &q, &o, STR("D"), &err));
     assert_true(v.strict && v.lenient);
-    assert_true(eval_same_answer(&q, STR("B"), STR("B")) && !eval_same_answer(&q, STR("A"), STR("B")));
     buf_free(&v.answer);
     json_decref(choices);
 }
