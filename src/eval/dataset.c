@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "eval/dataset.h"
 #include "base/hash.h"
+#include "json/lines.h"
 #include "reward/task/task.h"
 
 #include <stdlib.h>
@@ -222,18 +223,15 @@ static ponder_status read_lines(eval_dataset *d, str text, ponder_error *err)
 {
     complaints bad = {0};
     id_line *ids = NULL;
-    size_t cap = 0, line = 0;
+    json_lines lines = {.text = text};
+    str row;
+    size_t cap = 0;
     ponder_status st = PONDER_OK;
-    for (size_t at = 0, end; at < text.n && st == PONDER_OK; at = end + 1) {
-        end = size_min(str_find(text, STR("\n"), at), text.n);
-        str row = {text.p + at, end - at};
-        while (row.n && strchr(" \t\r", row.p[row.n - 1]) && row.p[row.n - 1]) row.n--;
-        line++;
-        if (row.n == 0) continue;
+    while (st == PONDER_OK && json_lines_next(&lines, &row)) {
         st = make_room(d, &ids, &cap, err);
-        if (st == PONDER_OK) st = add_line(d, row, line, ids, err);
+        if (st == PONDER_OK) st = add_line(d, row, lines.number, ids, err);
         if (st == PONDER_EFORMAT) {
-            complain(&bad, line, err);
+            complain(&bad, lines.number, err);
             st = PONDER_OK;
         }
     }

@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT
  *
  * The file stays mapped; of each line place and number are kept. */
+#include "json/lines.h"
 #include "train/data.h"
 
 #include <stdlib.h>
@@ -173,18 +174,11 @@ static ponder_status text(train_source *s, uint64_t i, buf *out, ponder_error *e
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-static bool blank(const char *p, size_t n)
+static ponder_status add_line(data_file *f, str text, size_t number, ponder_error *err)
 {
-    while (n && strchr(" \t\r", p[n - 1]) && p[n - 1]) n--;
-    return n == 0;
-}
-
-static ponder_status add_line(data_file *f, uint64_t at, size_t n, uint32_t number,
-                              ponder_error *err)
-{
-    if (n > DATA_LINE_BYTES)
-        return err_set(err, PONDER_ELIMIT, "%s:%u: a line of %zu bytes; at most %d", f->path,
-                       number, n, DATA_LINE_BYTES);
+    if (text.n > DATA_LINE_BYTES)
+        return err_set(err, PONDER_ELIMIT, "%s:%zu: a line of %zu bytes; at most %d", f->path,
+                       number, text.n, DATA_LINE_BYTES);
     if (f->source.n == f->cap) {
         size_t cap = size_max(1024, 2 * f->cap);
         line *more = realloc(f->line, cap * sizeof *more);
@@ -192,27 +186,23 @@ static ponder_status add_line(data_file *f, uint64_t at, size_t n, uint32_t numb
         f->line = more;
         f->cap = cap;
     }
-    f->line[f->source.n++] = (line){at, (uint32_t)n, number};
+    uint64_t at = (uint64_t)(text.p - (const char *)f->map.p);
+    f->line[f->source.n++] = (line){at, (uint32_t)text.n, (uint32_t)number};
     return PONDER_OK;
 }
 
 static ponder_status read_lines(data_file *f, ponder_error *err)
 {
-    const char *p = (const char *)f->map.p;
+    json_lines lines = {.text = {(const char *)f->map.p, f->map.n}};
     buf where = {0};
+    str text;
     ponder_status st = PONDER_OK;
-    uint32_t number = 1;
-    for (size_t at = 0; st == PONDER_OK && at < f->map.n; number++) {
-        const char *end = memchr(p + at, '\n', f->map.n - at);
-        size_t n = end ? (size_t)(end - p) - at : f->map.n - at;
+    while (st == PONDER_OK && json_lines_next(&lines, &text)) {
         json_t *row = NULL;
-        if (!blank(p + at, n)) {
-            st = add_line(f, at, n, number, err);
-            if (st == PONDER_OK) st = parse(&row, f, &f->line[f->source.n - 1], &where, err);
-            if (st == PONDER_OK) st = check_row(f, row, where.p, err);
-            json_decref(row);
-        }
-        at += n + 1;
+        st = add_line(f, text, lines.number, err);
+        if (st == PONDER_OK) st = parse(&row, f, &f->line[f->source.n - 1], &where, err);
+        if (st == PONDER_OK) st = check_row(f, row, where.p, err);
+        json_decref(row);
     }
     buf_free(&where);
     if (st == PONDER_OK && f->source.n == 0)

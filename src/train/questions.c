@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "train/questions.h"
 
+#include "json/lines.h"
 #include "train/data.h"
 
 #include <stdlib.h>
@@ -66,18 +67,16 @@ static ponder_status add_row(part *p, size_t *cap, json_t *row, size_t line, con
 static ponder_status read_rows(part *p, const char *path, ponder_error *err)
 {
     buf text = {0};
-    size_t cap = 0, line = 0;
+    str line;
+    size_t cap = 0;
     ponder_status st = file_read(&text, path, FILE_BYTES, err);
-    for (size_t at = 0; st == PONDER_OK && at < text.n; line++) {
-        size_t end = size_min(str_find(buf_str(&text), STR("\n"), at), text.n);
+    json_lines lines = {.text = buf_str(&text)};
+    while (st == PONDER_OK && json_lines_next(&lines, &line)) {
         char where[512];
-        snprintf(where, sizeof where, "%s:%zu", path, line + 1);
-        if (end > at) {
-            json_t *row;
-            st = json_parse(&row, (str){text.p + at, end - at}, where, err);
-            if (st == PONDER_OK) st = add_row(p, &cap, row, line + 1, where, err);
-        }
-        at = end + 1;
+        json_t *row;
+        snprintf(where, sizeof where, "%s:%zu", path, lines.number);
+        st = json_parse(&row, line, where, err);
+        if (st == PONDER_OK) st = add_row(p, &cap, row, lines.number, where, err);
     }
     buf_free(&text);
     if (st == PONDER_OK && p->n_rows == 0)
