@@ -6,8 +6,7 @@
  * cell. What is asked, and with which random numbers it is answered, is the same for all models. */
 #include "train/evaluate.h"
 
-#include "engine/engine.h"
-#include "train/answers.h"
+#include "train/asker.h"
 #include "train/metrics.h"
 #include "train/origin.h"
 #include "train/view.h"
@@ -19,10 +18,8 @@ enum { MODELS_MAX = 64, QUESTIONS_MAX = 10000, ANSWER_TOKENS = 256 };
 
 typedef struct evaluate_keys {
     const json_t *stages, *data;
-    const char *template, *layout, *precision;
-    size_t questions, group, at_once, answer_tokens, max_tokens;
-    float temperature, top_p;
-    enum reward_layout form;
+    asker_keys asked;
+    size_t questions, group, at_once;
 } evaluate_keys;
 
 /* A model to be measured. */
@@ -42,10 +39,7 @@ typedef struct evaluate {
     train_view view;
     /* the model at work */
     const subject *now;
-    tokenizer *t;
-    model *m;
-    engine *e;
-    answers a;
+    asker a;
 } evaluate;
 
 /* ---- keys ------------------------------------------------------------------------------------ */
@@ -57,13 +51,6 @@ static const key own_keys[] = {
     {"questions", KEY_SIZE, AT(questions), 1, QUESTIONS_MAX},
     {"group", KEY_SIZE, AT(group), 1, 1024},
     {"at_once", KEY_SIZE, AT(at_once), 1, 1 << 16},
-    {"temperature", KEY_FLOAT, AT(temperature), 0, 10},
-    {"top_p", KEY_FLOAT, AT(top_p), 0.01, 1},
-    {"answer_tokens", KEY_SIZE, AT(answer_tokens), 1, 1 << 20},
-    {"max_tokens", KEY_SIZE, AT(max_tokens), 2, 1 << 24},
-    {"template", KEY_TEXT, AT(template), 0, 0},
-    {"layout", KEY_TEXT, AT(layout), 0, 0},
-    {"precision", KEY_TEXT, AT(precision), 0, 0},
     {0},
 };
 #undef AT
@@ -71,35 +58,15 @@ static const key own_keys[] = {
 static ponder_status read_keys(evaluate_keys *k, const recipe_stage *s, const char *where,
                                ponder_error *err)
 {
-    chat_template unused;
-    *k = (evaluate_keys){.layout = "think_answer", .precision = "bf16", .questions = 100,
-                         .group = 4, .at_once = 256,
-                         .max_tokens = 1024, .temperature = 1, .top_p = 1};
-    const key_table tables[] = {{stage_keys, NULL}, {own_keys, k}};
+    *k = (evaluate_keys){.questions = 100, .group = 4, .at_once = 256,
+                         .asked = {.layout = "think_answer", .precision = "bf16",
+                                   .max_tokens = 1024, .temperature = 1, .top_p = 1}};
+    const key_table tables[] = {{stage_keys, NULL}, {own_keys, k}, {asker_key_list, &k->asked}};
     TRY(keys_read(s->json, where, tables, COUNT_OF(tables), err));
     if (!k->data) return err_set(err, PONDER_EFORMAT, "%s: no \"data\"", where);
-    if (!reward_layout_by_name(&k->form, str_of(k->layout)))
-        return err_set(err, PONDER_EFORMAT, "%s: \"layout\" \"%s\": want think or think_answer",
-                       where, k->layout);
-    if (strcmp(k->precision, "bf16") && strcmp(k->precision, "f32"))
-        return err_set(err, PONDER_EFORMAT, "%s: \"precision\" \"%s\": want f32 or bf16", where,
-                       k->precision);
-    if (!k->answer_tokens) k->answer_tokens = size_min(ANSWER_TOKENS, k->max_tokens * 3 / 4);
-    if (k->answer_tokens >= k->max_tokens)
-        return err_set(err, PONDER_EFORMAT,
-                       "%s: \"answer_tokens\" (%zu) leave no room for a question in \"max_tokens\" "
-                       "(%zu)", where, k->answer_tokens, k->max_tokens);
-    if (k->template && strcmp(k->template, "none") &&
-        !chat_template_by_name(&unused, str_of(k->template)))
-        return err_set(err, PONDER_EFORMAT, "%s: no template \"%s\"", where, k->template);
-    return PONDER_OK;
-}
-
-static size_t number_of(const recipe *r, const char *name, size_t before)
-{
-    for (size_t i = 0; i < before; i++)
-        if (!strcmp(r->stage[i].name, name)) return i;
-    return r->n;
+    size_t most = k->asked.max_tokens * 3 / 4;
+    if (!k->asked.answer_tokens) k->asked.answer_tokens = size_min(ANSWER_TOKENS, most);
+    return asker_check(&k->asked, where, err);
 }
 
 /* Is `item` an earlier stage or a file, and listed once? */
@@ -121,7 +88,7 @@ static ponder_status check_listed(const recipe *r, const recipe_stage *s, const 
     buf_free(&mine);
     if (twice) return err_set(err, PONDER_EFORMAT, "%s: \"%s\" is listed twice", where, name);
     /* A name that is resolved already is no stage any more. */
-    if (number_of(r, name, (size_t)(s - r->stage)) < r->n) return PONDER_OK;
+    if (recipe_find(r, name, (size_t)(s - r->stage)) < r->n) return PONDER_OK;
     char *path = recipe_path(r, name);
     bool there = path && file_exists(path);
     free(path);
@@ -165,7 +132,7 @@ static ponder_status add_subject(evaluate *e, const char *label, char *path, pon
 static const char *label_of_start(const stage_context *c)
 {
     const recipe *r = c->recipe;
-    size_t i = number_of(r, c->stage->name, r->n);
+    size_t i = recipe_find(r, c->stage->name, r->n);
     origin o = origin_of(r, i);
     return o.maker < r->n ? r->stage[o.maker].name : origin_given(r, o.giver);
 }
@@ -173,13 +140,13 @@ static const char *label_of_start(const stage_context *c)
 static ponder_status find_subjects(evaluate *e, ponder_error *err)
 {
     const recipe *r = e->c->recipe;
-    size_t mine = number_of(r, e->c->stage->name, r->n), i;
+    size_t mine = recipe_find(r, e->c->stage->name, r->n), i;
     const json_t *item;
     if (!e->k.stages)
         return add_subject(e, label_of_start(e->c), strdup(e->c->start), err);
     json_array_foreach (e->k.stages, i, item) {
         const char *name = json_string_value(item);
-        size_t k = number_of(r, name, mine);
+        size_t k = recipe_find(r, name, mine);
         char *path;
         if (k < r->n) TRY(origin_model(&path, r, k, e->c->o->out, err));
         else path = recipe_path(r, name);
@@ -188,51 +155,18 @@ static ponder_status find_subjects(evaluate *e, ponder_error *err)
     return PONDER_OK;
 }
 
-static ponder_status open_weights(evaluate *e, bool bf16, ponder_error *err)
-{
-    const model_options o = {.cpu_mask = e->c->o->cpu_mask, .pool = e->c->o->pool, .bf16 = bf16};
-    fmt_model *file;
-    TRY(fmt_open(&file, e->now->path, err));
-    ponder_status st = tokenizer_from_model(&e->t, file, err);
-    if (st == PONDER_OK) st = model_open(&e->m, file, &o, err);
-    fmt_close(file);
-    return st;
-}
-
 static ponder_status open_subject(evaluate *e, const subject *s, ponder_error *err)
 {
-    const evaluate_keys *k = &e->k;
-    const bool bf16 = !strcmp(k->precision, "bf16");
-    size_t places = size_max(1, k->at_once / k->group);
+    const answer_reward right = {.accuracy = 1};
     e->now = s;
-    TRY(open_weights(e, bf16, err));
-    const model_config *config = model_config_of(e->m);
-    if (k->max_tokens > (size_t)config->context)
-        return err_set(err, PONDER_EARG, "\"max_tokens\" is %zu, the model has %d positions",
-                       k->max_tokens, config->context);
-    const engine_options eo = {.kv = bf16 ? KERN_KV_BF16 : KERN_KV_F32, .context = k->max_tokens,
-                               .max_sequences = places * k->group, .no_prefix_cache = true,
-                               .pool = e->c->o->pool};
-    answers_options ao = {.questions = places, .group = k->group,
-                          .max_tokens = k->answer_tokens, .context = k->max_tokens,
-                          .temperature = k->temperature, .top_p = k->top_p,
-                          .numbered = true,
-                          .reward = {.accuracy = 1, .layout = k->form},
-                          .prompts = {.t = e->t, .max_tokens = k->max_tokens,
-                                      .template = tokenizer_template(e->t)}};
-    if (k->template && !strcmp(k->template, "none")) ao.prompts.template = CHAT_NONE;
-    else if (k->template) chat_template_by_name(&ao.prompts.template, str_of(k->template));
-    TRY(engine_open(&e->e, e->m, e->t, &eo, err));
-    return answers_open(&e->a, e->e, &ao, err);
+    return asker_open(&e->a, &e->k.asked, e->c, s->path, NULL,
+                      size_max(1, e->k.at_once / e->k.group), e->k.group, &right, err);
 }
 
 static void close_subject(evaluate *e)
 {
-    answers_close(&e->a);
-    engine_close(e->e);
-    model_close(e->m);
-    tokenizer_close(e->t);
-    e->e = NULL, e->m = NULL, e->t = NULL, e->now = NULL;
+    asker_close(&e->a);
+    e->now = NULL;
 }
 
 /* ---- one cell -------------------------------------------------------------------------------- */
@@ -306,17 +240,16 @@ static ponder_status ask_cell(evaluate *e, const question_cell *cell, file_write
     ponder_status st = PONDER_OK;
     for (size_t at = 0, n; at < cell->n && st == PONDER_OK; at += n) {
         double start = clock_seconds();
-        n = size_min(e->a.o.questions, cell->n - at);
+        n = size_min(e->a.a.o.questions, cell->n - at);
         st = stopped(e, err);
         if (st == PONDER_OK)
-            st = answers_fill_these(&e->a, cell->from, cell->number + at, n,
-                                    seed, err);
+            st = answers_fill_these(&e->a.a, cell->from, cell->number + at, n, seed, err);
         if (st != PONDER_OK) break;
         buf_clear(&out);
-        for (size_t i = 0; i < n; i++) put_question(&out, &e->a, i);
+        for (size_t i = 0; i < n; i++) put_question(&out, &e->a.a, i);
         st = out.failed ? err_set(err, PONDER_ENOMEM, "no memory for answers")
                         : file_put(f, out.p, out.n, err);
-        answers_summary s = answers_describe(&e->a, n);
+        answers_summary s = answers_describe(&e->a.a, n);
         right += s.accuracy * (double)(n * e->k.group);
         e->done += n;
         show(e, cell, right, at + n, (double)s.tokens / (clock_seconds() - start));
@@ -399,7 +332,7 @@ static ponder_status tell(evaluate *e, ponder_error *err)
 {
     size_t each = e->cells.n + 1;
     evaluation of = {.name = e->c->stage->name, .group = e->k.group,
-                     .temperature = (double)e->k.temperature};
+                     .temperature = (double)e->k.asked.temperature};
     buf json = {0}, table = {0};
     ponder_status st = PONDER_OK;
     of.row = calloc(each * e->subjects, sizeof *of.row);

@@ -8,18 +8,11 @@ _Static_assert(RECIPE_STAGES <= 64, "a bit for each stage");
 
 /* ---- models ---------------------------------------------------------------------------------- */
 
-static size_t stage_number(const recipe *r, const char *name, size_t before)
-{
-    for (size_t i = 0; i < before; i++)
-        if (!strcmp(r->stage[i].name, name)) return i;
-    return r->n;
-}
-
 /* The stage that hands its model to stage i; r->n: none. */
 static size_t stage_before(const recipe *r, size_t i)
 {
     const recipe_stage *s = &r->stage[i];
-    if (s->from) return stage_number(r, s->from, i);
+    if (s->from) return recipe_find(r, s->from, i);
     return s->model || i == 0 ? r->n : i - 1;
 }
 
@@ -114,7 +107,7 @@ static ponder_status stage_read(size_t *out, const json_t *item, const recipe *r
     recipe_where(where, r, &r->stage[i]);
     TRY(check_item(item, where, err));
     const char *name = json_string_value(json_object_get(item, "stage"));
-    size_t k = *out = stage_number(r, name, r->n);
+    size_t k = *out = recipe_find(r, name, r->n);
     if (k >= i)
         return err_set(err, PONDER_EFORMAT, k == r->n ? "%s: no stage \"%s\" to take samples from"
                                                       : "%s: stage \"%s\" does not come before it",
@@ -138,7 +131,7 @@ static ponder_status read_scorers(uint64_t *out, const recipe *r, size_t i, pond
     json_array_foreach (list, n, row) {
         const char *name = json_string_value(json_object_get(row, "model"));
         if (!name) continue;
-        size_t k = stage_number(r, name, i);
+        size_t k = recipe_find(r, name, i);
         if (k == r->n || makes_of(r, k) != STAGE_SCORER)
             return err_set(err, PONDER_EFORMAT,
                            "%s: \"rewards\" %zu: \"%s\" is no earlier stage of the kind "
@@ -164,7 +157,7 @@ ponder_status origin_reads(uint64_t *out, const recipe *r, size_t i, ponder_erro
     size_t n;
     json_array_foreach (json_object_get(r->stage[i].json, "stages"), n, item) {
         const char *name = json_string_value(item);
-        size_t k = name ? stage_number(r, name, i) : r->n; /* else a file */
+        size_t k = name ? recipe_find(r, name, i) : r->n; /* else a file */
         if (k < r->n) *out |= 1ull << (makes_of(r, k) == STAGE_MODEL ? k : size_min(origin_of(r, k).maker, k));
     }
     return read_scorers(out, r, i, err);

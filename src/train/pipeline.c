@@ -54,9 +54,7 @@ static ponder_status check_stage(const recipe *r, size_t i, ponder_error *err)
 static ponder_status check_all(const recipe *r, const char *only, ponder_error *err)
 {
     for (size_t i = 0; i < r->n; i++) TRY(check_stage(r, i, err));
-    bool there = !only;
-    for (size_t i = 0; i < r->n && !there; i++) there = !strcmp(r->stage[i].name, only);
-    if (there) return PONDER_OK;
+    if (!only || recipe_find(r, only, r->n) < r->n) return PONDER_OK;
     return err_set(err, PONDER_EARG, "%s has no stage \"%s\"", r->name, only);
 }
 

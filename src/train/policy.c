@@ -8,7 +8,7 @@
  *
  * The two differ in what an answer's tokens are compared with: GRPO with the other answers to the
  * question, PPO with what a second network, the critic, expected. */
-#include "train/answers.h"
+#include "train/asker.h"
 #include "train/critic.h"
 #include "train/grpo.h"
 #include "train/levels.h"
@@ -148,16 +148,11 @@ static ponder_status check_keys(policy *p, const char *where, ponder_error *err)
                        where, k->mean);
     if (k->objective.mean == GRPO_MEAN_CONSTANT && k->objective.constant <= 0)
         k->objective.constant = (float)k->answer_tokens;
-    if (!reward_layout_by_name(&k->reward.layout, str_of(k->layout)))
-        return err_set(err, PONDER_EFORMAT, "%s: \"layout\" \"%s\": want think or think_answer",
-                       where, k->layout);
+    TRY(asker_check_form(&k->reward.layout, k->layout, k->answer_tokens, p->t.max_tokens, where,
+                         err));
     if (k->questions % k->updates)
         return err_set(err, PONDER_EFORMAT, "%s: \"updates\" (%zu) must divide \"questions\" (%zu)",
                        where, k->updates, k->questions);
-    if (k->answer_tokens >= p->t.max_tokens)
-        return err_set(err, PONDER_EFORMAT,
-                       "%s: \"answer_tokens\" (%zu) leave no room for a question in \"max_tokens\" "
-                       "(%zu)", where, k->answer_tokens, p->t.max_tokens);
     if (k->reward.overlong_tokens > k->answer_tokens)
         return err_set(err, PONDER_EFORMAT, "%s: \"overlong_tokens\" is more than \"answer_tokens\"",
                        where);

@@ -53,6 +53,13 @@ static bool name_ok(const char *s)
     return true;
 }
 
+size_t recipe_find(const recipe *r, const char *name, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(r->stage[i].name, name)) return i;
+    return r->n;
+}
+
 static ponder_status read_stage(recipe *r, const json_t *json, ponder_error *err)
 {
     recipe_stage *s = &r->stage[r->n];
@@ -68,10 +75,8 @@ static ponder_status read_stage(recipe *r, const json_t *json, ponder_error *err
         return err_set(err, PONDER_EFORMAT,
                        "%s: \"%s\" cannot name a stage: letters, digits, - and _ can", r->name,
                        s->name);
-    for (size_t i = 0; i < r->n; i++)
-        if (!strcmp(r->stage[i].name, s->name))
-            return err_set(err, PONDER_EFORMAT, "%s: two stages are named \"%s\"", r->name,
-                           s->name);
+    if (recipe_find(r, s->name, r->n) < r->n)
+        return err_set(err, PONDER_EFORMAT, "%s: two stages are named \"%s\"", r->name, s->name);
     r->n++;
     return PONDER_OK;
 }

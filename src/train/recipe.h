@@ -35,6 +35,8 @@ ponder_status recipe_open(recipe *r, const char *path, ponder_error *err);
 ponder_status recipe_of(recipe *r, json_t *json, const char *name, const char *dir,
                         ponder_error *err);
 void recipe_close(recipe *r);
+/* Which of the first n stages has the name; r->n: none. */
+size_t recipe_find(const recipe *r, const char *name, size_t n);
 
 /* "model": {"start": PATH} (a GGUF file or Hugging Face directory to begin with), or
  * {"config": NAME or config.json}, or {"form": "llama", "layers": ...}. A config's vocabulary is

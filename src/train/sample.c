@@ -6,7 +6,7 @@
  * number of its question alone, and what is kept on the questions before it, so neither threads nor
  * the number of questions asked together nor a stop changes a byte. */
 #include "base/hash.h"
-#include "train/answers.h"
+#include "train/asker.h"
 #include "train/part.h"
 #include "train/stage.h"
 
@@ -38,10 +38,10 @@ enum choose { CHOOSE_FIRST, CHOOSE_SHORTEST, CHOOSE_BEST };
 
 typedef struct sample_keys {
     const json_t *data, *rewards;
-    const char *template, *layout, *choose, *precision;
+    const char *choose;
+    asker_keys asked;
     uint64_t questions;
-    size_t group, batch, answer_tokens, max_tokens, length_max, keep;
-    float temperature, top_p;
+    size_t group, batch, length_max, keep;
     double language_min, repetition_max;
     int repetition_gram;
     bool right, format, pairs;
@@ -59,9 +59,8 @@ typedef struct sampling {
     const stage_context *c;
     questions *ask;
     terms *terms;
-    model *m;
-    engine *e;
-    answers a;
+    asker by;
+    answers *a; /* by's */
     part part;
     tally n;
     hash_set kept; /* pairs of prompt and response */
@@ -78,18 +77,11 @@ typedef struct sampling {
 static const key own_keys[] = {
     {"data", KEY_LIST, AT(data), 0, 0},
     {"rewards", KEY_LIST, AT(rewards), 0, 0},
-    {"template", KEY_TEXT, AT(template), 0, 0},
     {"questions", KEY_COUNT, AT(questions), 1, 1e12},
     {"group", KEY_SIZE, AT(group), 1, GROUP_MAX},
-    {"precision", KEY_TEXT, AT(precision), 0, 0},
     {"batch", KEY_SIZE, AT(batch), 1, 1 << 16},
-    {"answer_tokens", KEY_SIZE, AT(answer_tokens), 1, 1 << 20},
-    {"max_tokens", KEY_SIZE, AT(max_tokens), 2, 1 << 24},
-    {"temperature", KEY_FLOAT, AT(temperature), 0, 10},
-    {"top_p", KEY_FLOAT, AT(top_p), 0.01, 1},
     {"right", KEY_FLAG, AT(right), 0, 0},
     {"format", KEY_FLAG, AT(format), 0, 0},
-    {"layout", KEY_TEXT, AT(layout), 0, 0},
     {"language_min", KEY_REAL, AT(language_min), 0, 1},
     {"repetition_max", KEY_REAL, AT(repetition_max), 0, 1},
     {"repetition_gram", KEY_INT, AT(repetition_gram), 1, 64},
@@ -113,36 +105,26 @@ static ponder_status check_keys(sample_keys *k, const char *where, ponder_error 
     if (way == COUNT_OF(WAYS))
         return err_set(err, PONDER_EFORMAT, "%s: \"choose\" \"%s\": want first, shortest or best",
                        where, k->choose);
-    if (!reward_layout_by_name(&k->reward.layout, str_of(k->layout)))
-        return err_set(err, PONDER_EFORMAT, "%s: \"layout\" \"%s\": want think or think_answer",
-                       where, k->layout);
-    if (strcmp(k->precision, "bf16") && strcmp(k->precision, "f32"))
-        return err_set(err, PONDER_EFORMAT, "%s: \"precision\" \"%s\": want f32 or bf16", where,
-                       k->precision);
     if (!k->data) return err_set(err, PONDER_EFORMAT, "%s: no \"data\"", where);
-    if (k->answer_tokens >= k->max_tokens)
-        return err_set(err, PONDER_EFORMAT,
-                       "%s: \"answer_tokens\" (%zu) leave no room for a question in \"max_tokens\" "
-                       "(%zu)", where, k->answer_tokens, k->max_tokens);
     if (k->pairs && k->group < 2)
         return err_set(err, PONDER_EFORMAT, "%s: \"pairs\" want a \"group\" of 2 or more", where);
     if (!k->keep && !k->pairs)
         return err_set(err, PONDER_EFORMAT, "%s: \"keep\" is 0 and there are no \"pairs\"", where);
     if (!k->batch) k->batch = size_max(1, TOGETHER / k->group);
-    return PONDER_OK;
+    return asker_check(&k->asked, where, err);
 }
 
 static ponder_status read_keys(sample_keys *k, const recipe_stage *stage, const char *where,
                                ponder_error *err)
 {
-    *k = (sample_keys){.layout = "think_answer", .choose = "first",
-                       .precision = "bf16", .group = 4,
-                       .max_tokens = 1024, .temperature = 0.6f,
-                       .top_p = 0.95f, .right = true, .repetition_max = 1,
-                       .repetition_gram = 20, .keep = 1, .reward = {.accuracy = 1}};
-    const key_table tables[] = {{stage_keys, NULL}, {own_keys, k}};
+    *k = (sample_keys){.choose = "first", .group = 4, .right = true, .repetition_max = 1,
+                       .repetition_gram = 20, .keep = 1, .reward = {.accuracy = 1},
+                       .asked = {.layout = "think_answer", .precision = "bf16",
+                                 .max_tokens = 1024, .temperature = 0.6f, .top_p = 0.95f}};
+    const key_table tables[] = {{stage_keys, NULL}, {own_keys, k}, {asker_key_list, &k->asked}};
     TRY(keys_read(stage->json, where, tables, COUNT_OF(tables), err));
-    if (!k->answer_tokens) k->answer_tokens = k->max_tokens - k->max_tokens / 4;
+    size_t most = k->asked.max_tokens;
+    if (!k->asked.answer_tokens) k->asked.answer_tokens = most - most / 4;
     return check_keys(k, where, err);
 }
 
@@ -230,8 +212,8 @@ static size_t length(const rollout_sample *r) { return r->n - r->prompt; }
 static ponder_status filter(sampling *s, size_t i, str text, enum drop *drop, ponder_error *err)
 {
     const sample_keys *k = &s->k;
-    const answer *j = &s->a.of[i];
-    const rollout_sample *r = &s->a.r.samples[i];
+    const answer *j = &s->a->of[i];
+    const rollout_sample *r = &s->a->r.samples[i];
     const int32_t *ids = r->ids + r->prompt;
     double repeated = 0;
     *drop = DROPS;
@@ -256,7 +238,7 @@ enum { LETTER_SAMPLE = 's', LETTER_PAIR = 'p' };
 static ponder_status write_row(sampling *s, char letter, size_t place, size_t first, size_t second,
                                ponder_error *err)
 {
-    const question *q = &s->a.asked[place];
+    const question *q = &s->a->asked[place];
     json_writer w = {.out = &s->row};
     char id[96];
     snprintf(id, sizeof id, "%s-%llu-%zu", s->c->stage->name, (unsigned long long)s->n.asked,
@@ -265,16 +247,16 @@ static ponder_status write_row(sampling *s, char letter, size_t place, size_t fi
     json_open(&w, '{');
     json_key(&w, "prompt"), json_text(&w, buf_str(&q->prompt));
     json_key(&w, letter == LETTER_SAMPLE ? "response" : "chosen");
-    json_text(&w, answers_text(&s->a, first));
+    json_text(&w, answers_text(s->a, first));
     if (letter == LETTER_PAIR) {
-        json_key(&w, "rejected"), json_text(&w, answers_text(&s->a, second));
+        json_key(&w, "rejected"), json_text(&w, answers_text(s->a, second));
     }
     json_key(&w, "task"), json_text(&w, str_of(q->task));
     json_key(&w, "level"), json_i64(&w, q->level);
     json_key(&w, "lang"), json_text(&w, q->lang == TASK_ZH ? STR("zh") : STR("en"));
     json_key(&w, "id"), json_text(&w, str_of(id));
     json_close(&w, '}');
-    if (s->row.failed || s->a.text.failed)
+    if (s->row.failed || s->a->text.failed)
         return err_set(err, PONDER_ENOMEM, "%s: no memory for a sample", s->c->where);
     part_add(&s->part, letter, buf_str(&s->row));
     return PONDER_OK;
@@ -284,8 +266,8 @@ static ponder_status write_row(sampling *s, char letter, size_t place, size_t fi
 static bool before(const sampling *s, size_t x, size_t y)
 {
     if (s->k.how == CHOOSE_SHORTEST)
-        return length(&s->a.r.samples[x]) < length(&s->a.r.samples[y]);
-    return s->k.how == CHOOSE_BEST && s->a.of[x].reward > s->a.of[y].reward;
+        return length(&s->a->r.samples[x]) < length(&s->a->r.samples[y]);
+    return s->k.how == CHOOSE_BEST && s->a->of[x].reward > s->a->of[y].reward;
 }
 
 /* Puts answer i into the order of n candidates. */
@@ -309,7 +291,7 @@ static ponder_status keep(sampling *s, size_t place, size_t candidates, ponder_e
         TRY(hash_set_add(&s->kept, h, err));
         TRY(write_row(s, LETTER_SAMPLE, place, at, at, err));
         s->n.kept++, kept++;
-        s->n.kept_tokens += length(&s->a.r.samples[at]);
+        s->n.kept_tokens += length(&s->a->r.samples[at]);
     }
     return PONDER_OK;
 }
@@ -321,10 +303,10 @@ static ponder_status pair(sampling *s, size_t place, ponder_error *err)
     for (size_t c = 0; c < s->k.group; c++) {
         size_t i = place * s->k.group + c;
         if (!s->hash[c]) continue;
-        if (best == SIZE_MAX || s->a.of[i].reward > s->a.of[best].reward) best = i;
-        if (worst == SIZE_MAX || s->a.of[i].reward < s->a.of[worst].reward) worst = i;
+        if (best == SIZE_MAX || s->a->of[i].reward > s->a->of[best].reward) best = i;
+        if (worst == SIZE_MAX || s->a->of[i].reward < s->a->of[worst].reward) worst = i;
     }
-    if (best == SIZE_MAX || s->a.of[best].reward <= s->a.of[worst].reward) return PONDER_OK;
+    if (best == SIZE_MAX || s->a->of[best].reward <= s->a->of[worst].reward) return PONDER_OK;
     s->n.pairs++;
     return write_row(s, LETTER_PAIR, place, best, worst, err);
 }
@@ -341,16 +323,16 @@ static ponder_status take(sampling *s, size_t place, ponder_error *err)
     size_t candidates = 0;
     for (size_t c = 0; c < s->k.group; c++) {
         size_t i = place * s->k.group + c;
-        str text = answers_text(&s->a, i);
+        str text = answers_text(s->a, i);
         enum drop drop;
         TRY(filter(s, i, text, &drop, err));
         s->hash[c] = drop == DROP_UNFINISHED || drop == DROP_UNREADABLE
                          ? 0
-                         : hash_pair(buf_str(&s->a.asked[place].prompt), text);
+                         : hash_pair(buf_str(&s->a->asked[place].prompt), text);
         s->n.sampled++;
-        s->n.right += s->a.of[i].right;
-        s->n.tokens += length(&s->a.r.samples[i]);
-        s->fresh += length(&s->a.r.samples[i]);
+        s->n.right += s->a->of[i].right;
+        s->n.tokens += length(&s->a->r.samples[i]);
+        s->fresh += length(&s->a->r.samples[i]);
         if (drop < DROPS) s->n.dropped[drop]++;
         else insert(s, i, candidates++);
     }
@@ -425,45 +407,15 @@ static ponder_status recall(void *user, char letter, str row, ponder_error *err)
 static ponder_status open_model(sampling *s, ponder_error *err)
 {
     const stage_context *c = s->c;
-    const bool bf16 = !strcmp(s->k.precision, "bf16");
-    const model_options o = {.cpu_mask = c->o->cpu_mask, .pool = c->o->pool, .bf16 = bf16};
-    fmt_model *file;
-    TRY(fmt_open(&file, c->start, err));
-    ponder_status st = model_open(&s->m, file, &o, err);
-    fmt_close(file);
-    TRY(st);
-    int context = model_config_of(s->m)->context;
-    if (s->k.max_tokens > (size_t)context)
-        return err_set(err, PONDER_EARG, "%s: \"max_tokens\" is %zu, the model has %d positions",
-                       c->where, s->k.max_tokens, context);
-    const engine_options e = {.kv = bf16 ? KERN_KV_BF16 : KERN_KV_F32,
-                              .context = s->k.max_tokens,
-                              .max_sequences = s->k.batch * s->k.group,
-                              .no_prefix_cache = true,
-                              .pool = c->o->pool};
-    return engine_open(&s->e, s->m, c->t, &e, err);
-}
-
-static ponder_status open_answers(sampling *s, ponder_error *err)
-{
-    const training form = {.template = s->k.template};
-    answers_options o = {.questions = s->k.batch,
-                         .group = s->k.group,
-                         .max_tokens = s->k.answer_tokens,
-                         .context = s->k.max_tokens,
-                         .temperature = s->k.temperature,
-                         .top_p = s->k.top_p,
-                         .numbered = true,
-                         .reward = s->k.reward,
-                         .prompts = {.t = s->c->t, .max_tokens = s->k.max_tokens}};
-    TRY(stage_template(&o.prompts.template, s->c, &form, err));
     s->hash = calloc(s->k.group, sizeof *s->hash);
     s->order = calloc(s->k.group, sizeof *s->order);
     if (!s->hash || !s->order)
-        return err_set(err, PONDER_ENOMEM, "%s: no memory for %zu answers", s->c->where,
-                       s->k.group);
-    TRY(answers_open(&s->a, s->e, &o, err));
-    return answers_check(&s->a, s->ask, err);
+        return err_set(err, PONDER_ENOMEM, "%s: no memory for %zu answers", c->where, s->k.group);
+    s->a = &s->by.a;
+    ponder_status st = asker_open(&s->by, &s->k.asked, c, c->start, c->t, s->k.batch, s->k.group,
+                                  &s->k.reward, err);
+    if (st != PONDER_OK) return err_context(err, st, "%s", c->where);
+    return answers_check(s->a, s->ask, err);
 }
 
 static ponder_status open_part(sampling *s, const char *path, ponder_error *err)
@@ -480,9 +432,7 @@ static ponder_status open_part(sampling *s, const char *path, ponder_error *err)
 
 static void close_sampling(sampling *s)
 {
-    answers_close(&s->a);
-    engine_close(s->e);
-    model_close(s->m);
+    asker_close(&s->by);
     questions_close(s->ask);
     terms_close(s->terms);
     part_close(&s->part);
@@ -504,7 +454,7 @@ static ponder_status ask_all(sampling *s, ponder_error *err)
                    (double)all, 1);
     while (s->n.asked < all && st == PONDER_OK) {
         size_t n = (size_t)(all - s->n.asked < s->k.batch ? all - s->n.asked : s->k.batch);
-        st = answers_fill(&s->a, s->ask, 0, n, s->n.asked, seed, err);
+        st = answers_fill(s->a, s->ask, 0, n, s->n.asked, seed, err);
         if (st != PONDER_OK)
             st = err_context(err, st, "%s: questions %llu to %llu", c->where,
                              (unsigned long long)s->n.asked + 1,
@@ -590,7 +540,6 @@ static ponder_status work(sampling *s, const char *part_path, const char *sample
     TRY(open_part(s, part_path, err));
     if (s->n.asked < s->k.questions) {
         TRY(open_model(s, err));
-        TRY(open_answers(s, err));
         TRY(ask_all(s, err));
     }
     return finish(s, samples, pairs, err);

@@ -26,13 +26,6 @@ struct scorer {
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
-static const recipe_stage *stage_of(const recipe *r, const char *name)
-{
-    for (size_t i = 0; i < r->n; i++)
-        if (!strcmp(r->stage[i].name, name)) return &r->stage[i];
-    return NULL;
-}
-
 /* As the stage computed: with bits of its own measurements, but for FP8, which is read in BF16. */
 static enum kern_kv kv_of(const scorer *s)
 {
@@ -118,9 +111,10 @@ static ponder_status open_model(scorer *s, const stage_context *c, ponder_error 
 ponder_status scorer_open(scorer **out, const stage_context *c, const char *stage,
                           const char *where, ponder_error *err)
 {
-    const recipe_stage *of = stage_of(c->recipe, stage);
+    size_t k = recipe_find(c->recipe, stage, c->recipe->n);
+    const recipe_stage *of = &c->recipe->stage[k];
     *out = NULL;
-    if (!of || stage_kind_find(of->kind)->makes != STAGE_SCORER)
+    if (k == c->recipe->n || stage_kind_find(of->kind)->makes != STAGE_SCORER)
         return err_set(err, PONDER_EFORMAT, "%s: \"%s\" is no stage that makes a reward model",
                        where, stage);
     scorer *s = calloc(1, sizeof *s);

@@ -74,14 +74,17 @@ ponder_status training_check(const training *t, const char *where, ponder_error 
     return PONDER_OK;
 }
 
+bool stage_template_named(chat_template *out, const char *name)
+{
+    *out = CHAT_NONE;
+    return !strcmp(name, "none") || chat_template_by_name(out, str_of(name));
+}
+
 ponder_status stage_template(chat_template *out, const stage_context *c, const training *t,
                              ponder_error *err)
 {
     *out = tokenizer_template(c->t);
-    if (!t->template) return PONDER_OK;
-    *out = CHAT_NONE;
-    if (!strcmp(t->template, "none") || chat_template_by_name(out, str_of(t->template)))
-        return PONDER_OK;
+    if (!t->template || stage_template_named(out, t->template)) return PONDER_OK;
     return err_set(err, PONDER_EFORMAT, "%s: no template \"%s\"", c->where, t->template);
 }
 

@@ -91,6 +91,8 @@ ponder_status stage_save_model(const stage_context *c, const training *t, const 
                                ponder_error *err);
 ponder_status training_check(const training *t, const char *where, ponder_error *err);
 adamw_options training_adamw(const training *t);
+/* A template by its name in recipes, "none" among them; false: there is no such. */
+bool stage_template_named(chat_template *out, const char *name);
 /* The template named, or the tokenizer's own. */
 ponder_status stage_template(chat_template *out, const stage_context *c, const training *t,
                              ponder_error *err);

@@ -168,7 +168,7 @@ static void a_reader_that_is_gone_does_no_harm(void **state)
     child_close(&c);
 
     /* An answer that does not wait for all of the question is one as soon as the rest is refused. */
-    open_shell(&c, "echo 1; exec <&-; sleep 1000");
+    open_shell(&c, "dd bs=1 count=1 >&2; echo 1; exec <&-; sleep 1000"); /* once it is asked */
     check_ok(child_ask(&c, buf_str(&in), 1, LONG, &r, &err));
     assert_int_equal(r.end, CHILD_ANSWERED);
     close_and_check(&c);
