@@ -227,7 +227,7 @@ static void too_much_is_found_out(void **state)
     open_shell(&c, "read x; printf '1\\n2'; sleep 1000"); /* in one piece */
     assert_int_equal(ask(&c, "a\n", 1, LONG).end, CHILD_MORE);
     close_and_check(&c);
-    open_shell(&c, "while :; do printf xxxxxxxxxxxxxxxx; done");
+    open_shell(&c, "read x; while :; do printf xxxxxxxxxxxxxxxx; done");
     assert_int_equal(ask(&c, "a\n", 1, LONG).end, CHILD_LONG);
     assert_true(c.lines.n < 4 * CHILD_LINE);
     close_and_check(&c);
