@@ -140,7 +140,7 @@ static ponder_status check_keys(const json_t *item, bool task, const char *name,
 static ponder_status read_styles(data_task *k, const json_t *list, const char *name,
                                  ponder_error *err)
 {
-    for (int s = TASK_DIRECT; !list && s < TASK_STYLES; s++)
+    for (int s = TASK_DIRECT; !list && s < TASK_SEARCH; s++)
         if (task_has_style(k->family, (enum task_style)s)) k->styles |= 1u << s;
     if (!list && !k->styles) k->styles = 1u << TASK_NO_TRACE;
     for (size_t i = 0; i < json_array_size(list); i++) {

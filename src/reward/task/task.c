@@ -71,7 +71,8 @@ const task_family *task_find(str name)
 }
 
 static const char *const STYLES[TASK_STYLES] = {"none",         "direct",   "verification",
-                                                "backtracking", "subgoals", "backward"};
+                                                "backtracking", "subgoals", "backward",
+                                                "search"};
 
 const char *task_style_name(enum task_style style) { return STYLES[style]; }
 

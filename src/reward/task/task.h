@@ -19,6 +19,7 @@ enum task_style {
     TASK_BACKTRACKING, /* a wrong turn, noticed and taken back */
     TASK_SUBGOALS,     /* parts named first, then done */
     TASK_BACKWARD,     /* from the goal to what is given */
+    TASK_SEARCH,       /* every way in turn, what is at hand written down at each */
     TASK_STYLES        /* how many there are */
 };
 /* "none", "direct", ...; false when unknown. */

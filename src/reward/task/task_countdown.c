@@ -3,26 +3,14 @@
  *
  * Solvable by construction: numbers are joined two by two, and the last result is the target. All
  * intermediate results are natural numbers; solutions may use fractions. */
+#include "reward/task/countdown.h"
 #include "reward/task/task_puzzle.h"
 
-enum { NUMBERS = 6, EXPRESSION_BYTES = 128 };
+enum { NUMBERS = COUNTDOWN_NUMBERS, EXPRESSION_BYTES = 128 };
 
-/* Values 0..n-1 are the given numbers, n + i is the result of step i. */
-struct step {
-    uint8_t a, b;
-    char op;
-};
+int32_t countdown_target(const countdown *c) { return c->value[2 * c->n - 2]; }
 
-typedef struct countdown {
-    int n;
-    int32_t value[2 * NUMBERS - 1];
-    struct step step[NUMBERS - 1];
-} countdown;
-
-static int32_t target(const countdown *c) { return c->value[2 * c->n - 2]; }
-
-/* a op b where it is a natural number of at most `most`, else 0. */
-static int32_t join(int32_t a, char op, int32_t b, int32_t most)
+int32_t countdown_join(int32_t a, char op, int32_t b, int32_t most)
 {
     int32_t v = op == '+' ? a + b : op == '-' ? a - b : op == '*' ? a * b : a % b == 0 ? a / b : 0;
     return v > 0 && v <= most ? v : 0;
@@ -48,17 +36,17 @@ static bool draw(void *state, task_draw *d, int level)
         uint8_t a = open[left - 1], b = open[left - 2];
         if (c->value[a] < c->value[b]) a = open[left - 2], b = open[left - 1];
         char op = "+-*/+-*/"[task_below(d, 8)];
-        int32_t v = join(c->value[a], op, c->value[b], INTERMEDIATE);
+        int32_t v = countdown_join(c->value[a], op, c->value[b], INTERMEDIATE);
         if (!v || (op == '/' && c->value[b] == 1)) {
             op = c->value[a] > c->value[b] && task_below(d, 2) ? '-' : '+';
-            v = join(c->value[a], op, c->value[b], INTERMEDIATE);
+            v = countdown_join(c->value[a], op, c->value[b], INTERMEDIATE);
         }
         if (!v) return false;
-        c->step[i] = (struct step){a, b, op};
+        c->step[i] = (struct countdown_step){a, b, op};
         c->value[c->n + i] = v;
         open[left - 2] = (uint8_t)(c->n + i);
     }
-    return target(c) <= LADDER[level - 1].target;
+    return countdown_target(c) <= LADDER[level - 1].target;
 }
 
 static void key(const void *state, buf *out)
@@ -72,7 +60,7 @@ static void key(const void *state, buf *out)
     }
     task_numbers(out, v, c->n);
     buf_add_char(out, '=');
-    task_put(out, target(c));
+    task_put(out, countdown_target(c));
 }
 
 static void prompt(const void *state, enum task_lang lang, task_draw *d, buf *out)
@@ -90,43 +78,41 @@ static void prompt(const void *state, enum task_lang lang, task_draw *d, buf *ou
     const countdown *c = state;
     buf numbers = {0}, goal = {0};
     task_numbers(&numbers, c->value, c->n);
-    task_put(&goal, target(c));
+    task_put(&goal, countdown_target(c));
     task_ask(out, lang, d, EN, ZH, ((const str[]){buf_str(&numbers), buf_str(&goal)}));
     buf_free(&numbers), buf_free(&goal);
 }
 
 static bool loose(char op) { return op == '+' || op == '-'; }
 
-static void put_value(const countdown *c, int v, buf *out);
-
 /* An operand in the brackets that it needs beside op. */
-static void put_operand(const countdown *c, int v, char op, bool right, buf *out)
+static void put_operand(const countdown *c, int v, int known, char op, bool right, buf *out)
 {
-    char inner = v < c->n ? 0 : c->step[v - c->n].op;
+    char inner = v < known ? 0 : c->step[v - c->n].op;
     bool bracket =
         inner && ((loose(inner) && (!loose(op) || (right && op == '-'))) ||
                   (!loose(inner) && right && (op == '/' || (op == '*' && inner == '/'))));
     if (bracket) buf_add_char(out, '(');
-    put_value(c, v, out);
+    countdown_put(c, v, known, out);
     if (bracket) buf_add_char(out, ')');
 }
 
-static void put_value(const countdown *c, int v, buf *out)
+void countdown_put(const countdown *c, int v, int known, buf *out)
 {
-    if (v < c->n) {
+    if (v < known) {
         task_put(out, c->value[v]);
         return;
     }
-    struct step s = c->step[v - c->n];
-    put_operand(c, s.a, s.op, false, out);
+    struct countdown_step s = c->step[v - c->n];
+    put_operand(c, s.a, known, s.op, false, out);
     buf_add_char(out, s.op);
-    put_operand(c, s.b, s.op, true, out);
+    put_operand(c, s.b, known, s.op, true, out);
 }
 
 static void answer(const void *state, buf *out)
 {
     const countdown *c = state;
-    put_value(c, 2 * c->n - 2, out);
+    countdown_put(c, 2 * c->n - 2, c->n, out);
 }
 
 static void puzzle(const void *state, json_writer *w)
@@ -138,7 +124,7 @@ static void puzzle(const void *state, json_writer *w)
     for (int i = 0; i < c->n; i++) json_i64(w, c->value[i]);
     json_close(w, ']');
     json_key(w, "target");
-    json_i64(w, target(c));
+    json_i64(w, countdown_target(c));
     json_close(w, '}');
 }
 
@@ -150,21 +136,21 @@ static void put_join(buf *out, int32_t a, char op, int32_t b, int32_t v)
     buf_add_char(out, '='), task_put(out, v);
 }
 
-static void put_step(const countdown *c, int i, buf *out)
+void countdown_put_step(const countdown *c, int i, buf *out)
 {
-    struct step s = c->step[i];
+    struct countdown_step s = c->step[i];
     put_join(out, c->value[s.a], s.op, c->value[s.b], c->value[c->n + i]);
 }
 
 /* Another operation between the operands of step i, with another result. */
 static char other_op(const countdown *c, int i, task_draw *d, int32_t *v)
 {
-    struct step s = c->step[i];
+    struct countdown_step s = c->step[i];
     static const char OPS[] = "+-*/";
     uint64_t from = task_below(d, 4);
     for (uint64_t k = 0; k < 4; k++) {
         char op = OPS[(from + k) % 4];
-        *v = join(c->value[s.a], op, c->value[s.b], INT32_MAX);
+        *v = countdown_join(c->value[s.a], op, c->value[s.b], INT32_MAX);
         if (*v && *v != c->value[c->n + i]) return op;
     }
     return s.op;
@@ -194,7 +180,7 @@ static countdown flawed(const countdown *c, task_tale *t)
 static int32_t attempt(int32_t a, char op, int32_t b, int32_t goal)
 {
     enum { EASY = 100 };
-    int32_t r = op == '-' ? a - b : join(a, op, b, goal > EASY / 2 ? 2 * goal : EASY);
+    int32_t r = op == '-' ? a - b : countdown_join(a, op, b, goal > EASY / 2 ? 2 * goal : EASY);
     return r > 0 || op == '-' ? r : -1;
 }
 
@@ -264,16 +250,16 @@ static bool wrong_way(task_tale *t, const countdown *c, int32_t goal, ways *told
 static void right_way(task_tale *t, const countdown *c)
 {
     int last = c->n - 2;
-    struct step s = c->step[last];
+    struct countdown_step s = c->step[last];
     int32_t a = c->value[s.a], b = c->value[s.b];
-    for (int i = 0; i < last; i++) put_step(c, i, t->out), task_text(t->out, ", ");
+    for (int i = 0; i < last; i++) countdown_put_step(c, i, t->out), task_text(t->out, ", ");
     for (const char *op = "+-*/"; *op && *op != s.op; op++) {
-        int32_t r = attempt(a, *op, b, target(c));
-        if (r < 0 || r == target(c)) continue;
+        int32_t r = attempt(a, *op, b, countdown_target(c));
+        if (r < 0 || r == countdown_target(c)) continue;
         put_join(t->out, a, *op, b, r);
         buf_add_char(t->out, ' ');
     }
-    put_step(c, last, t->out), buf_add_char(t->out, '\n');
+    countdown_put_step(c, last, t->out), buf_add_char(t->out, '\n');
 }
 
 /* How long a search lasts has no memory: after any number of misses the next way is as likely to
@@ -283,7 +269,7 @@ static void search(task_tale *t, const countdown *c)
     ways told = {0};
     size_t most = c->n <= 4 ? WAYS : 4; /* those of five or six numbers are long */
     for (size_t tries = 0; tries < 4 * most && told.n < most; tries++) {
-        (void)wrong_way(t, c, target(c), &told);
+        (void)wrong_way(t, c, countdown_target(c), &told);
         if (told.n && (c->n == 2 || task_below(t->d, 4) == 0)) break;
     }
     right_way(t, c);
@@ -291,23 +277,25 @@ static void search(task_tale *t, const countdown *c)
 
 static void trace(const void *state, task_tale *t)
 {
+    if (t->o->style == TASK_SEARCH) {
+        countdown_search(t, state);
+        return;
+    }
     const countdown told = flawed(state, t), *c = &told;
     int steps = c->n - 1;
     switch (t->o->style) {
-    case TASK_BACKTRACKING:
-        search(t, c);
-        break;
+    case TASK_BACKTRACKING: search(t, c); break;
     case TASK_SUBGOALS:
         for (int i = 0; i < steps; i++) {
             task_say(t, i + 1 < steps ? "make " : "goal ", i + 1 < steps ? "先得 " : "目标 ");
             task_put(t->out, c->value[c->n + i]);
             task_text(t->out, ": ");
-            put_step(c, i, t->out), buf_add_char(t->out, '\n');
+            countdown_put_step(c, i, t->out), buf_add_char(t->out, '\n');
         }
         break;
     case TASK_BACKWARD:
         for (int i = steps - 1; i >= 0; i--) {
-            struct step s = c->step[i];
+            struct countdown_step s = c->step[i];
             task_put(t->out, c->value[c->n + i]), buf_add_char(t->out, '=');
             task_put(t->out, c->value[s.a]), buf_add_char(t->out, s.op),
                 task_put(t->out, c->value[s.b]);
@@ -322,17 +310,18 @@ static void trace(const void *state, task_tale *t)
     default:
         if (t->o->style == TASK_VERIFICATION) {
             task_say(t, "target ", "目标 ");
-            task_put(t->out, target(c)), buf_add_char(t->out, '\n');
+            task_put(t->out, countdown_target(c)), buf_add_char(t->out, '\n');
         }
     }
     if (t->o->style == TASK_DIRECT || t->o->style == TASK_VERIFICATION)
-        for (int i = 0; i < steps; i++) put_step(c, i, t->out), buf_add_char(t->out, '\n');
-    put_value(c, 2 * c->n - 2, t->answer);
+        for (int i = 0; i < steps; i++)
+            countdown_put_step(c, i, t->out), buf_add_char(t->out, '\n');
+    countdown_put(c, 2 * c->n - 2, c->n, t->answer);
     if (t->o->style == TASK_VERIFICATION) {
         task_say(t, "check: ", "检查：");
         buf_add_str(t->out, buf_str(t->answer));
         buf_add_char(t->out, '=');
-        task_put(t->out, target(c));
+        task_put(t->out, countdown_target(c));
         task_say(t, ", used ", "，用了 ");
         task_numbers(t->out, c->value, c->n);
     }
@@ -344,7 +333,7 @@ const task_family task_countdown = {
     .about = "an expression with a given value from given numbers, each once",
     .levels = 6,
     .styles = 1 << TASK_DIRECT | 1 << TASK_VERIFICATION | 1 << TASK_BACKTRACKING |
-              1 << TASK_SUBGOALS | 1 << TASK_BACKWARD,
+              1 << TASK_SUBGOALS | 1 << TASK_BACKWARD | 1 << TASK_SEARCH,
     .state_bytes = sizeof(countdown),
     .draw = draw,
     .key = key,
