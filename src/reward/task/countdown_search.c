@@ -100,7 +100,8 @@ static char maker(int32_t x, int32_t v, int32_t goal)
     return 0;
 }
 
-/* Two of three numbers, i and j, against what the third needs. */
+/* Two of three numbers, i and j, against what the third needs: told up to the first that they make,
+ * so that a look at one number is enough to see it. */
 static bool see_three(task_tale *t, way *w, int i, int j, int32_t goal)
 {
     int32_t x = w->c.value[w->open[3 - i - j]], v[4], need[4];
@@ -108,13 +109,14 @@ static bool see_three(task_tale *t, way *w, int i, int j, int32_t goal)
     int n = make(t, w, i, j, op, v), needs = joins(x, goal, easy(goal), unused, need);
     task_text(t->out, "; "), task_put(t->out, x);
     task_say(t, " needs", " 要");
-    tell_values(t, need, needs);
-    for (int k = 0; k < n * needs; k++) {
-        int32_t r = v[k / needs];
-        if (r != need[k % needs]) continue;
-        take(w, i, j, op[k / needs], r);
-        take(w, 0, 1, maker(x, r, goal), goal);
-        return true;
+    for (int k = 0; k < needs; k++) {
+        tell_values(t, &need[k], 1);
+        for (int made = 0; made < n; made++) {
+            if (v[made] != need[k]) continue;
+            take(w, i, j, op[made], need[k]);
+            take(w, 0, 1, maker(x, need[k], goal), goal);
+            return true;
+        }
     }
     return false;
 }
