@@ -52,6 +52,7 @@ typedef struct reward_kind {
     const char *name, *about;
     reward_kind_fn *equal;
     reward_check_fn *check; /* NULL: any question will do */
+    bool describes;         /* gold says what answers are like, and is none itself */
 } reward_kind;
 extern const reward_kind reward_kinds[]; /* ends with name NULL */
 /* NULL when there is no such kind. Empty: math. */

@@ -50,6 +50,20 @@ static void equal_answers_are_one_class(void **state)
 }
 
 /* Against every way the samples to come could vote: decided means none changes the winner. */
+static void an_answer_is_no_pattern(void **state)
+{
+    (void)state;
+    ponder_error err;
+    vote v = {.kind = reward_kind_find(STR("regex"))};
+    check_ok(vote_cast(&v, STR("a+b"), 0, NULL, &err));
+    check_ok(vote_cast(&v, STR("aab"), 1, NULL, &err));
+    check_ok(vote_cast(&v, STR(".*"), 2, NULL, &err));
+    check_ok(vote_cast(&v, STR("aab"), 3, NULL, &err));
+    assert_int_equal(v.n, 3);
+    assert_string_equal(vote_winner(&v)->answer.p, "aab");
+    vote_free(&v);
+}
+
 static void decided_means_decided(void **state)
 {
     (void)state;
@@ -81,6 +95,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(most_votes_then_lowest_sample),
         cmocka_unit_test(equal_answers_are_one_class),
+        cmocka_unit_test(an_answer_is_no_pattern),
         cmocka_unit_test(decided_means_decided),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
