@@ -121,6 +121,10 @@ typedef struct kern_attn_args {
     const void *const *k;  /* pages of the span: each page's keys of this head; KERN_SPAN / KERN_PAGE of them */
     const void *const *v;  /* the same for values; NULL: latent, values are in the keys */
     const int32_t *n;      /* [nq]: the row sees the span's first n[i] positions, 0..KERN_SPAN */
+    /* With heads > 1 (not latent) there are heads * nq rows of q, o, max and sum, a head's nq after those of
+     * the head before, whose keys and values stand head_bytes further on in each page; heads * nq <=
+     * KERN_ATTN_ROWS, heads * d and heads * dv <= KERN_HEAD_MAX. */
+    size_t heads, head_bytes;
     float *o;              /* [nq, dv] out, row stride ldo; unnormalised */
     size_t ldo;
     float *max, *sum;      /* [nq] out; rows with n == 0: max = -inf, sum = 0, o = 0 */

@@ -2,14 +2,14 @@
  * SPDX-License-Identifier: MIT
  *
  * A unit is a tile of query rows (a row is a token and a head of the group) of one key/value head
- * of one sequence. Its positions are taken in spans of KERN_SPAN, each from a fresh state, merged
+ * of one sequence, or all rows of several heads when they are few. Its positions are taken in spans of KERN_SPAN, each from a fresh state, merged
  * in order. With enough units a worker does a unit's spans one after the other; else the spans are
  * spread over the workers too and merged afterwards, the same numbers either way. */
 #include "ops/ops_int.h"
 
 #include <math.h>
 
-enum { SPAN_PAGES = KERN_SPAN / KERN_PAGE, LEAST_TILE = 8, PARTS = 64 };
+enum { SPAN_PAGES = KERN_SPAN / KERN_PAGE, LEAST_TILE = 8, PARTS = 64, FEW_ROWS = 4 };
 
 /* State of query rows over some positions. */
 struct part {
@@ -29,7 +29,7 @@ struct attend {
     ops *o;
     const ops_attention *a;
     const ops_sequence *seq;
-    size_t n, group, tile, units;
+    size_t n, group, tile, heads, units; /* heads: that a unit of few rows has, at most */
     size_t *start; /* [n]: first unit of a sequence */
     struct lane *lanes;
     /* spread over spans: window of spans [s0, s0 + window) of every unit */
@@ -39,9 +39,17 @@ struct attend {
 
 struct unit {
     const ops_sequence *seq;
-    size_t head, row0, rows; /* of the key/value head; query rows of the sequence's n * group */
+    size_t head, heads, row0, rows; /* of the key/value heads; query rows of the n * group of each */
     size_t spans;
 };
+
+/* Heads that a sequence's units are of: as even as can be. */
+static size_t heads_together(const struct attend *t, const ops_sequence *seq)
+{
+    size_t all = t->a->kv_heads;
+    if (seq->n * t->group > FEW_ROWS) return 1;
+    return size_ceil_div(all, size_ceil_div(all, t->heads));
+}
 
 static struct unit unit_at(const struct attend *t, size_t i)
 {
@@ -53,24 +61,28 @@ static struct unit unit_at(const struct attend *t, size_t i)
     }
     const ops_sequence *seq = &t->seq[low];
     size_t rows = seq->n * t->group, tiles = size_ceil_div(rows, t->tile), at = i - t->start[low];
-    struct unit u = {.seq = seq, .head = at / tiles, .row0 = at % tiles * t->tile};
+    size_t heads = heads_together(t, seq);
+    struct unit u = {.seq = seq, .head = at / tiles * heads, .row0 = at % tiles * t->tile};
+    u.heads = size_min(heads, t->a->kv_heads - u.head);
     u.rows = size_min(t->tile, rows - u.row0);
     u.spans = size_ceil_div(seq->pos + (u.row0 + u.rows - 1) / t->group + 1, KERN_SPAN);
     return u;
 }
 
+static size_t rows_of(const struct unit *u) { return u->heads * u->rows; }
+
 /* Where a query row stands when tokens are `ld` and heads `width` apart. */
 static size_t row_at(const struct attend *t, const struct unit *u, size_t row, size_t ld,
                      size_t width)
 {
-    size_t r = u->row0 + row;
-    return (u->seq->first + r / t->group) * ld + (u->head * t->group + r % t->group) * width;
+    size_t r = u->row0 + row % u->rows, head = u->head + row / u->rows;
+    return (u->seq->first + r / t->group) * ld + (head * t->group + r % t->group) * width;
 }
 
 static void load_queries(const struct attend *t, const struct unit *u, float *q)
 {
     size_t d = t->a->d;
-    for (size_t r = 0; r < u->rows; r++)
+    for (size_t r = 0; r < rows_of(u); r++)
         memcpy(q + r * d, t->a->q + row_at(t, u, r, t->a->ldq, d), d * sizeof *q);
 }
 
@@ -103,6 +115,8 @@ static void run_span(const struct attend *t, const struct unit *u, size_t span, 
         .k = k,
         .v = a->value_at ? v : NULL,
         .n = l->n,
+        .heads = u->heads,
+        .head_bytes = a->head_bytes,
         .o = out->o,
         .ldo = a->dv,
         .max = out->max,
@@ -140,7 +154,7 @@ static void merge(const struct attend *t, struct part *all, const struct part *n
 static void finish(const struct attend *t, const struct unit *u, const struct part *all)
 {
     size_t dv = t->a->dv;
-    for (size_t r = 0; r < u->rows; r++) {
+    for (size_t r = 0; r < rows_of(u); r++) {
         float *out = t->a->out + row_at(t, u, r, t->a->ldo, dv);
         memcpy(out, all->o + r * dv, dv * sizeof *out);
         t->o->k->scale(out, 1.0f / all->sum[r], dv);
@@ -156,7 +170,7 @@ static void run_units(void *arg, size_t begin, size_t end, int worker)
         load_queries(t, &u, l->q);
         for (size_t s = 0; s < u.spans; s++) {
             run_span(t, &u, s, l, &l->fresh);
-            merge(t, &l->all, &l->fresh, u.rows, s == 0);
+            merge(t, &l->all, &l->fresh, rows_of(&u), s == 0);
         }
         finish(t, &u, &l->all);
     }
@@ -183,21 +197,23 @@ static void merge_parts(void *arg, size_t begin, size_t end, int worker)
         struct unit u = unit_at(t, i);
         size_t stop = size_min(u.spans, t->s0 + t->window);
         for (size_t s = t->s0; s < stop; s++)
-            merge(t, &t->sums[i], &t->parts[i * t->window + s - t->s0], u.rows, s == 0);
+            merge(t, &t->sums[i], &t->parts[i * t->window + s - t->s0], rows_of(&u), s == 0);
         if (stop == u.spans && u.spans > t->s0) finish(t, &u, &t->sums[i]);
     }
 }
 
-/* Cuts the work: units of `tile` query rows. Returns the pieces there would be with spans spread.
- */
-static size_t cut(struct attend *t, size_t tile, size_t *longest)
+/* Cuts the work: units of `tile` query rows, or of `heads` heads. Returns the pieces there would be with
+ * spans spread. */
+static size_t cut(struct attend *t, size_t tile, size_t heads, size_t *longest)
 {
     size_t pieces = 0;
     t->tile = tile;
+    t->heads = heads;
     t->units = 0;
     *longest = 0;
     for (size_t i = 0; i < t->n; i++) {
-        size_t units = t->a->kv_heads * size_ceil_div(t->seq[i].n * t->group, tile);
+        size_t units = size_ceil_div(t->a->kv_heads, heads_together(t, &t->seq[i])) *
+                       size_ceil_div(t->seq[i].n * t->group, tile);
         size_t spans = size_ceil_div(t->seq[i].pos + t->seq[i].n, KERN_SPAN);
         t->start[i] = t->units;
         t->units += units;
@@ -205,6 +221,13 @@ static size_t cut(struct attend *t, size_t tile, size_t *longest)
         *longest = size_max(*longest, spans);
     }
     return pieces;
+}
+
+/* Heads of FEW_ROWS rows each that the kernel takes at once. */
+static size_t most_heads(const ops_attention *a)
+{
+    size_t wide = KERN_HEAD_MAX / size_max(a->d, a->dv);
+    return a->value_at ? size_min(wide, KERN_ATTN_ROWS / FEW_ROWS) : 1;
 }
 
 static void take_part(ops *o, struct part *p, size_t dv)
@@ -239,8 +262,10 @@ void ops_attend(ops *o, const ops_attention *a, const ops_sequence *seq, size_t 
     for (size_t i = 0; i < parts; i++) take_part(o, ops_counting(o) ? NULL : &t.parts[i], a->dv);
     for (size_t i = 0; i < few; i++) take_part(o, ops_counting(o) ? NULL : &t.sums[i], a->dv);
     if (!ops_counting(o)) {
-        size_t tile = KERN_ATTN_ROWS, pieces = cut(&t, tile, &longest);
-        while (pieces < 2 * threads && tile > LEAST_TILE) pieces = cut(&t, tile /= 2, &longest);
+        size_t tile = KERN_ATTN_ROWS, heads = most_heads(a), pieces = cut(&t, tile, heads, &longest);
+        while (pieces < 2 * threads && heads > 1) pieces = cut(&t, tile, heads /= 2, &longest);
+        while (pieces < 2 * threads && tile > LEAST_TILE)
+            pieces = cut(&t, tile /= 2, heads, &longest);
         if (t.units >= few || longest == 1) {
             pool_run(o->pool, t.units, 1, run_units, &t);
         } else {

@@ -92,18 +92,18 @@ void kern_kv_load(enum kern_kv t, float *k, const void *page, size_t at, size_t 
         k[i] = get(t, page, key_index(key_columns(t), at, i, d), key_scale(page, at, i, d));
 }
 
-/* Column i of position p of the span, of the keys or (latent or not) of the values. */
-static float key_at(enum kern_kv t, const kern_attn_args *a, size_t p, size_t i)
+/* Column i of position p of the span, of a head's keys or (latent or not) of the values. */
+static float key_at(enum kern_kv t, const kern_attn_args *a, size_t head, size_t p, size_t i)
 {
-    const void *page = a->k[p / KERN_PAGE];
+    const void *page = (const uint8_t *)a->k[p / KERN_PAGE] + head * a->head_bytes;
     size_t at = p % KERN_PAGE;
     return get(t, page, key_index(key_columns(t), at, i, a->d), key_scale(page, at, i, a->d));
 }
 
-static float value_at(enum kern_kv t, const kern_attn_args *a, size_t p, size_t i)
+static float value_at(enum kern_kv t, const kern_attn_args *a, size_t head, size_t p, size_t i)
 {
-    if (!a->v) return key_at(t, a, p, i);
-    const void *page = a->v[p / KERN_PAGE];
+    if (!a->v) return key_at(t, a, head, p, i);
+    const void *page = (const uint8_t *)a->v[p / KERN_PAGE] + head * a->head_bytes;
     size_t at = p % KERN_PAGE;
     return get(t, page, value_index(value_rows(t), at, i, a->dv), value_scale(page, at, i, a->dv));
 }
@@ -111,13 +111,13 @@ static float value_at(enum kern_kv t, const kern_attn_args *a, size_t p, size_t 
 static void span(enum kern_kv t, const kern_attn_args *a)
 {
     float s[KERN_SPAN];
-    for (size_t r = 0; r < a->nq; r++) {
+    for (size_t r = 0; r < size_max(1, a->heads) * a->nq; r++) {
         const float *q = a->q + r * a->ldq;
         float *o = a->o + r * a->ldo, top = -INFINITY;
-        size_t n = (size_t)a->n[r];
+        size_t n = (size_t)a->n[r % a->nq], head = r / a->nq;
         for (size_t p = 0; p < n; p++) {
             double dot = 0;
-            for (size_t i = 0; i < a->d; i++) dot += (double)q[i] * (double)key_at(t, a, p, i);
+            for (size_t i = 0; i < a->d; i++) dot += (double)q[i] * (double)key_at(t, a, head, p, i);
             s[p] = (float)dot * a->scale;
             top = fmaxf(top, s[p]);
         }
@@ -125,7 +125,7 @@ static void span(enum kern_kv t, const kern_attn_args *a)
         for (size_t p = 0; p < n; p++) sum += (double)(s[p] = expf(s[p] - top));
         for (size_t i = 0; i < a->dv; i++) {
             double acc = 0;
-            for (size_t p = 0; p < n; p++) acc += (double)s[p] * (double)value_at(t, a, p, i);
+            for (size_t p = 0; p < n; p++) acc += (double)s[p] * (double)value_at(t, a, head, p, i);
             o[i] = (float)acc;
         }
         a->max[r] = top;

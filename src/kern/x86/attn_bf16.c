@@ -28,7 +28,7 @@ static inline vf cell_weights(cell *p, vf e)
 static const cell *queries(const kern_attn_args *a, attn_room *room, size_t *ld)
 {
     *ld = KERN_HEAD_MAX / CELL;
-    for (size_t r = 0; r < a->nq; r++)
+    for (size_t r = 0; r < rows_of(a); r++)
         for (size_t i = 0; i < a->d; i += W)
             _mm256_storeu_si256((__m256i *)(room->query[r] + i / CELL),
                                 (__m256i)_mm512_cvtneps_pbh(vf_load(a->q + r * a->ldq + i)));
@@ -66,20 +66,19 @@ static void cells_of_q8_values(cell *to, const int8_t *page, size_t n, size_t dv
     }
 }
 
-KERN_INLINE const cell *keys(enum kern_kv t, attn_room *room, const void *page, size_t groups,
-                             size_t d)
+KERN_INLINE const cell *keys(enum kern_kv t, cell *to, const void *page, size_t groups, size_t d)
 {
     if (t == KERN_KV_BF16) return page;
-    cells_of_q8_keys(room->key, page, groups, d);
-    return room->key;
+    cells_of_q8_keys(to, page, groups, d);
+    return to;
 }
 
-KERN_INLINE const cell *values(enum kern_kv t, attn_room *room, const void *page, size_t positions,
+KERN_INLINE const cell *values(enum kern_kv t, cell *to, const void *page, size_t positions,
                                size_t dv)
 {
     if (t == KERN_KV_BF16) return page;
-    cells_of_q8_values(room->value, page, positions, dv);
-    return room->value;
+    cells_of_q8_values(to, page, positions, dv);
+    return to;
 }
 
 /* Rows a and b of 32 numbers to pairs: numbers 0-15 of both, then 16-31. */

@@ -61,24 +61,23 @@ static void floats_of_q8_values(float *to, const int8_t *page, size_t n, size_t 
             vf_store(to + i + j, vf_mul(vf_of_i8(page + i + j), vf_set1(scale[i / 32])));
 }
 
-KERN_INLINE const cell *keys(enum kern_kv t, attn_room *room, const void *page, size_t groups,
-                             size_t d)
+KERN_INLINE const cell *keys(enum kern_kv t, cell *to, const void *page, size_t groups, size_t d)
 {
     if (t == KERN_KV_F32) return page;
-    if (t == KERN_KV_F16) floats_of_f16(room->key, page, groups * 16 * d);
-    if (t == KERN_KV_BF16) floats_of_bf16(room->key, page, groups * (d / 2), 16);
-    if (t == KERN_KV_Q8) floats_of_q8_keys(room->key, page, groups, d);
-    return room->key;
+    if (t == KERN_KV_F16) floats_of_f16(to, page, groups * 16 * d);
+    if (t == KERN_KV_BF16) floats_of_bf16(to, page, groups * (d / 2), 16);
+    if (t == KERN_KV_Q8) floats_of_q8_keys(to, page, groups, d);
+    return to;
 }
 
-KERN_INLINE const cell *values(enum kern_kv t, attn_room *room, const void *page, size_t positions,
+KERN_INLINE const cell *values(enum kern_kv t, cell *to, const void *page, size_t positions,
                                size_t dv)
 {
     if (t == KERN_KV_F32) return page;
-    if (t == KERN_KV_F16) floats_of_f16(room->value, page, positions * dv);
-    if (t == KERN_KV_BF16) floats_of_bf16(room->value, page, size_ceil_div(positions, 2), dv);
-    if (t == KERN_KV_Q8) floats_of_q8_values(room->value, page, positions, dv);
-    return room->value;
+    if (t == KERN_KV_F16) floats_of_f16(to, page, positions * dv);
+    if (t == KERN_KV_BF16) floats_of_bf16(to, page, size_ceil_div(positions, 2), dv);
+    if (t == KERN_KV_Q8) floats_of_q8_values(to, page, positions, dv);
+    return to;
 }
 
 static const cell *latent_values(attn_room *room, const cell *key, size_t groups, size_t d,

@@ -30,8 +30,10 @@ typedef struct product {
     size_t ldc, lda;
     size_t b_step, b_vector; /* cells from one i to the next, from one vector of j to the next */
     size_t n[TILE_ROWS];     /* columns or positions summed in each row */
+    size_t b_row[TILE_ROWS]; /* where a row's b begins, in cells; all 0 unless the rows are of several heads */
+    size_t ahead_row[TILE_ROWS];
     bool fresh;              /* c = instead of c += */
-    const uint8_t *ahead;    /* memory to bring near meanwhile, */
+    const uint8_t *ahead;    /* memory to bring near meanwhile, from ahead_row on, */
     size_t ahead_step;       /* so many bytes of it per i; 0: none */
 } product;
 
@@ -43,44 +45,52 @@ KERN_INLINE size_t common_cells(size_t rows, const product *p)
     return n / CELL;
 }
 
-/* What all rows sum; a single row also its half cell. */
-KERN_INLINE void tile(size_t R, size_t V, const product *p)
+/* What all rows sum; a single row also its half cell. H: heads the rows are of, 1 or as many as rows. A head's
+ * row alone would wait for each of its sums; several heads keep the units busy. */
+KERN_INLINE void tile(size_t R, size_t V, size_t H, const product *p)
 {
-    const cell *a = p->a, *b = p->b;
-    const uint8_t *ahead = p->ahead;
+    const cell *a = p->a, *b[TILE_ROWS];
+    const uint8_t *ahead[TILE_ROWS];
     const size_t lda = p->lda, step = p->b_step, vector = p->b_vector, ahead_step = p->ahead_step;
     const size_t common = common_cells(R, p);
     vf acc[TILE_ROWS][WIDE];
+    for (size_t h = 0; h < H; h++) {
+        b[h] = p->b + p->b_row[h];
+        ahead[h] = ahead_step ? p->ahead + p->ahead_row[h] : NULL;
+    }
     for (size_t r = 0; r < R; r++)
         for (size_t v = 0; v < V; v++)
             acc[r][v] = p->fresh ? vf_set1(0) : vf_load(p->c + r * p->ldc + v * W);
     for (size_t i = 0; i < common; i++) {
         cells x[WIDE];
-        for (size_t v = 0; v < V; v++) x[v] = cell_load(b + i * step + v * vector);
         if (ahead_step) /* to the second level: the first is full of this page */
-            for (size_t v = 0; v < V; v++)
-                __builtin_prefetch(ahead + i * ahead_step + v * (ahead_step / V), 0, 2);
-        for (size_t r = 0; r < R; r++)
+            for (size_t h = 0; h < H; h++)
+                for (size_t v = 0; v < V; v++)
+                    __builtin_prefetch(ahead[h] + i * ahead_step + v * (ahead_step / V), 0, 2);
+        for (size_t r = 0; r < R; r++) {
+            if (r < H)
+                for (size_t v = 0; v < V; v++) x[v] = cell_load(b[r] + i * step + v * vector);
             for (size_t v = 0; v < V; v++) acc[r][v] = cell_fma(a[r * lda + i], x[v], acc[r][v]);
+        }
     }
     if (R == 1 && p->n[0] % CELL)
         for (size_t v = 0; v < V; v++)
             acc[0][v] =
-                cell_fma(a[common], cell_load_first(b + common * step + v * vector), acc[0][v]);
+                cell_fma(a[common], cell_load_first(b[0] + common * step + v * vector), acc[0][v]);
     for (size_t r = 0; r < R; r++)
         for (size_t v = 0; v < V; v++) vf_store(p->c + r * p->ldc + v * W, acc[r][v]);
 }
 
-KERN_INLINE void tile_of_rows(size_t rows, size_t V, const product *p)
+KERN_INLINE void tile_of_rows(size_t rows, size_t V, bool heads, const product *p)
 {
     _Static_assert(TILE_ROWS == 6, "one case per number of rows");
     switch (rows) {
-    case 1: tile(1, V, p); return; /* nothing is left over */
-    case 2: tile(2, V, p); break;
-    case 3: tile(3, V, p); break;
-    case 4: tile(4, V, p); break;
-    case 5: tile(5, V, p); break;
-    case 6: tile(6, V, p); break;
+    case 1: tile(1, V, 1, p); return; /* nothing is left over */
+    case 2: tile(2, V, heads ? 2 : 1, p); break;
+    case 3: tile(3, V, heads ? 3 : 1, p); break;
+    case 4: tile(4, V, heads ? 4 : 1, p); break;
+    case 5: tile(5, V, heads ? 5 : 1, p); break;
+    case 6: tile(6, V, heads ? 6 : 1, p); break;
     }
     const size_t common = common_cells(rows, p);
     for (size_t r = 0; r < rows; r++) { /* what only some rows see, one by one */
@@ -89,15 +99,25 @@ KERN_INLINE void tile_of_rows(size_t rows, size_t V, const product *p)
         rest.c += r * p->ldc;
         rest.a += r * p->lda + common;
         rest.b += common * p->b_step;
+        rest.b_row[0] = p->b_row[r];
         rest.n[0] = p->n[r] - common * CELL;
         rest.fresh = false;
         rest.ahead_step = 0;
-        tile(1, V, &rest);
+        tile(1, V, 1, &rest);
     }
 }
 
-static void wide_tile(size_t rows, const product *p) { tile_of_rows(rows, WIDE, p); }
-static void narrow_tile(size_t rows, const product *p) { tile_of_rows(rows, NARROW, p); }
+typedef void tile_fn(size_t rows, const product *p);
+static void wide_tile(size_t rows, const product *p) { tile_of_rows(rows, WIDE, false, p); }
+static void narrow_tile(size_t rows, const product *p) { tile_of_rows(rows, NARROW, false, p); }
+static void wide_heads(size_t rows, const product *p) { tile_of_rows(rows, WIDE, true, p); }
+static void narrow_heads(size_t rows, const product *p) { tile_of_rows(rows, NARROW, true, p); }
+
+static tile_fn *tile_for(const kern_attn_args *a, bool wide)
+{
+    if (a->heads > 1) return wide ? wide_heads : narrow_heads;
+    return wide ? wide_tile : narrow_tile;
+}
 
 typedef struct attn_room {
     float score[KERN_ATTN_ROWS][KERN_SPAN]; /* then, in place, the weights as cells */
@@ -107,26 +127,65 @@ typedef struct attn_room {
 } attn_room;
 _Static_assert(sizeof(attn_room) <= KERN_ATTN_SCRATCH, "the caller gives this much");
 
+static size_t rows_of(const kern_attn_args *a) { return size_max(1, a->heads) * a->nq; }
+
 static const cell *queries(const kern_attn_args *a, attn_room *room, size_t *ld);
-/* A page's keys as cells [groups][d / CELL][16], its values as [positions / CELL][dv]. */
-KERN_INLINE const cell *keys(enum kern_kv t, attn_room *room, const void *page, size_t groups,
-                             size_t d);
-KERN_INLINE const cell *values(enum kern_kv t, attn_room *room, const void *page, size_t positions,
+/* A page's keys as cells [groups][d / CELL][16], its values as [positions / CELL][dv]: the page's own, or
+ * made at `to`. */
+KERN_INLINE const cell *keys(enum kern_kv t, cell *to, const void *page, size_t groups, size_t d);
+KERN_INLINE const cell *values(enum kern_kv t, cell *to, const void *page, size_t positions,
                                size_t dv);
 static const cell *latent_values(attn_room *room, const cell *key, size_t groups, size_t d,
                                  size_t dv);
 
-static size_t most(const int32_t *n, size_t rows)
+/* The same of all heads, *apart cells from head to head. */
+KERN_INLINE const cell *keys_of_heads(enum kern_kv t, const kern_attn_args *a, attn_room *room,
+                                      size_t at, size_t groups, size_t *apart)
+{
+    const uint8_t *page = a->k[at / KERN_PAGE];
+    const cell *first = keys(t, room->key, page, groups, a->d);
+    const bool made = first == room->key;
+    *apart = made ? groups * 16 * (a->d / CELL) : a->head_bytes / sizeof(cell);
+    for (size_t h = 1; made && h < a->heads; h++)
+        keys(t, room->key + h * *apart, page + h * a->head_bytes, groups, a->d);
+    return first;
+}
+
+KERN_INLINE const cell *values_of_heads(enum kern_kv t, const kern_attn_args *a, attn_room *room,
+                                        size_t at, size_t positions, size_t *apart)
+{
+    const uint8_t *page = a->v[at / KERN_PAGE];
+    const cell *first = values(t, room->value, page, positions, a->dv);
+    const bool made = first == room->value;
+    *apart = made ? size_ceil_div(positions, CELL) * a->dv : a->head_bytes / sizeof(cell);
+    for (size_t h = 1; made && h < a->heads; h++)
+        values(t, room->value + h * *apart, page + h * a->head_bytes, positions, a->dv);
+    return first;
+}
+
+/* Positions that row r sees. */
+static size_t seen_by(const kern_attn_args *a, size_t r) { return (size_t)a->n[r % a->nq]; }
+
+static size_t most(const kern_attn_args *a, size_t r, size_t rows)
 {
     size_t top = 0;
-    for (size_t r = 0; r < rows; r++) top = size_max(top, (size_t)n[r]);
+    for (size_t i = r; i < r + rows; i++) top = size_max(top, seen_by(a, i));
     return top;
+}
+
+/* Where the operands of rows r.. are, their heads being `apart` cells apart. */
+static void find_rows(product *p, const kern_attn_args *a, size_t r, size_t rows, size_t apart)
+{
+    for (size_t i = 0; i < rows; i++) {
+        p->b_row[i] = (r + i) / a->nq * apart;
+        p->ahead_row[i] = (r + i) / a->nq * a->head_bytes;
+    }
 }
 
 /* Rows of each tile but the last: as even as can be. */
 static size_t rows_per_tile(size_t nq) { return size_ceil_div(nq, size_ceil_div(nq, TILE_ROWS)); }
 
-/* A page that will be wanted next. The first tile of rows brings it to the cache: without that, a
+/* A page that will be wanted next. A head's first tile of rows brings it to the cache: without that, a
  * few rows would wait for memory and compute in turns. */
 typedef struct upcoming {
     const void *page;
@@ -136,14 +195,16 @@ typedef struct upcoming {
 static upcoming upcoming_keys(enum kern_kv t, const kern_attn_args *a, size_t at, size_t seen)
 {
     if (at >= seen) return (upcoming){NULL, 0};
-    return (upcoming){a->k[at / KERN_PAGE], kern_kv_key_bytes(t, a->d)};
+    size_t groups = size_ceil_div(size_min(seen - at, KERN_PAGE), 16);
+    return (upcoming){a->k[at / KERN_PAGE], kern_kv_key_bytes(t, a->d) * groups * 16 / KERN_PAGE};
 }
 
 static upcoming upcoming_values(enum kern_kv t, const kern_attn_args *a, size_t at, size_t seen)
 {
     if (!a->v) return upcoming_keys(t, a, at, seen);
     if (at >= seen) return (upcoming){NULL, 0};
-    return (upcoming){a->v[at / KERN_PAGE], kern_kv_value_bytes(t, a->dv)};
+    size_t n = size_min(seen - at, KERN_PAGE);
+    return (upcoming){a->v[at / KERN_PAGE], kern_kv_value_bytes(t, a->dv) * n / KERN_PAGE};
 }
 
 /* Spreads part [from, to) of `whole` of the next page over the n steps of a product. */
@@ -155,9 +216,10 @@ static void look_ahead(product *p, const upcoming *next, size_t from, size_t to,
 }
 
 /* Scores, not yet scaled, of one tile of rows with `groups` of sixteen positions. */
-static void score_rows(product *p, size_t rows, size_t groups, size_t d, const upcoming *next)
+static void score_rows(product *p, const kern_attn_args *a, size_t rows, size_t groups,
+                       const upcoming *next)
 {
-    const size_t group = 16 * (d / CELL);
+    const size_t d = a->d, group = 16 * (d / CELL);
     p->b_step = 16;
     p->b_vector = W == 16 ? group : W;
     p->fresh = true;
@@ -166,7 +228,7 @@ static void score_rows(product *p, size_t rows, size_t groups, size_t d, const u
         bool wide = groups * 16 - j >= WIDE * W;
         done = wide ? WIDE * W : NARROW * W;
         look_ahead(p, next, j, j + done, KERN_PAGE, d / CELL);
-        (wide ? wide_tile : narrow_tile)(rows, p);
+        tile_for(a, wide)(rows, p);
         p->c += done;
         p->b += done / 16 * group;
     }
@@ -175,20 +237,21 @@ static void score_rows(product *p, size_t rows, size_t groups, size_t d, const u
 KERN_INLINE void scores(enum kern_kv t, const kern_attn_args *a, attn_room *room, size_t seen)
 {
     const upcoming none = {NULL, 0};
-    size_t ldq, step = rows_per_tile(a->nq);
+    size_t ldq, all = rows_of(a), step = rows_per_tile(all), apart;
     const cell *q = queries(a, room, &ldq);
     for (size_t at = 0; at < seen; at += KERN_PAGE) {
         size_t groups = size_ceil_div(size_min(seen - at, KERN_PAGE), 16), then = at + KERN_PAGE;
-        const cell *k = keys(t, room, a->k[at / KERN_PAGE], groups, a->d);
+        const cell *k = keys_of_heads(t, a, room, at, groups, &apart);
         upcoming next =
             then < seen ? upcoming_keys(t, a, then, seen) : upcoming_values(t, a, 0, seen);
-        for (size_t r = 0; r < a->nq; r += step) {
-            size_t rows = size_min(step, a->nq - r), top = most(a->n + r, rows);
+        for (size_t r = 0; r < all; r += step) {
+            size_t rows = size_min(step, all - r), top = most(a, r, rows);
             if (top <= at) continue;
             product p = {
                 .c = room->score[r] + at, .ldc = KERN_SPAN, .a = q + r * ldq, .lda = ldq, .b = k};
-            score_rows(&p, rows, size_ceil_div(size_min(top - at, KERN_PAGE), 16), a->d,
-                       r == 0 ? &next : &none);
+            find_rows(&p, a, r, rows, apart);
+            score_rows(&p, a, rows, size_ceil_div(size_min(top - at, KERN_PAGE), 16),
+                       r == 0 || a->heads > 1 ? &next : &none);
         }
     }
 }
@@ -214,15 +277,15 @@ static void weigh(float *s, size_t n, float scale, float *top, float *sum)
 }
 
 /* Adds one page's values [positions / CELL][dv] to all outputs. */
-static void add_page(const kern_attn_args *a, const attn_room *room, const cell *v, size_t at,
-                     const upcoming *next)
+static void add_page(const kern_attn_args *a, const attn_room *room, const cell *v, size_t apart,
+                     size_t at, const upcoming *next)
 {
-    size_t step = rows_per_tile(a->nq), width;
+    size_t all = rows_of(a), step = rows_per_tile(all), width;
     for (size_t j = 0; j < a->dv; j += width) {
         width = a->dv - j >= WIDE * W ? WIDE * W : NARROW * W;
-        for (size_t r = 0; r < a->nq; r += step) {
-            size_t rows = size_min(step, a->nq - r);
-            if (at > 0 && most(a->n + r, rows) <= at) continue;
+        for (size_t r = 0; r < all; r += step) {
+            size_t rows = size_min(step, all - r);
+            if (at > 0 && most(a, r, rows) <= at) continue;
             const void *weights = room->score[r];
             product p = {.c = a->o + r * a->ldo + j,
                          .ldc = a->ldo,
@@ -233,11 +296,13 @@ static void add_page(const kern_attn_args *a, const attn_room *room, const cell 
                          .b_vector = W,
                          .fresh = at == 0};
             for (size_t i = 0; i < rows; i++) {
-                size_t n = (size_t)a->n[r + i];
+                size_t n = seen_by(a, r + i);
                 p.n[i] = n > at ? size_min(n - at, KERN_PAGE) : 0;
             }
-            if (r == 0) look_ahead(&p, next, j, j + width, a->dv, KERN_PAGE / CELL);
-            (width == WIDE * W ? wide_tile : narrow_tile)(rows, &p);
+            find_rows(&p, a, r, rows, apart);
+            if (r == 0 || a->heads > 1)
+                look_ahead(&p, next, j, j + width, a->dv, KERN_PAGE / CELL);
+            tile_for(a, width == WIDE * W)(rows, &p);
         }
     }
 }
@@ -245,19 +310,19 @@ static void add_page(const kern_attn_args *a, const attn_room *room, const cell 
 KERN_INLINE void span(enum kern_kv t, const kern_attn_args *a)
 {
     attn_room *room = a->scratch;
-    size_t seen = most(a->n, a->nq), at = 0;
+    size_t seen = most(a, 0, a->nq), at = 0, apart = 0;
     scores(t, a, room, seen);
-    for (size_t r = 0; r < a->nq; r++)
-        weigh(room->score[r], (size_t)a->n[r], a->scale, a->max + r, a->sum + r);
+    for (size_t r = 0; r < rows_of(a); r++)
+        weigh(room->score[r], seen_by(a, r), a->scale, a->max + r, a->sum + r);
     do { /* the first page also when nothing is seen: it clears the outputs */
         size_t n = size_min(seen - at, KERN_PAGE), groups = size_ceil_div(n, 16);
-        const cell *v = a->v
-                            ? values(t, room, a->v[at / KERN_PAGE], n, a->dv)
-                            : latent_values(room, keys(t, room, a->k[at / KERN_PAGE], groups, a->d),
-                                            groups, a->d, a->dv);
+        const cell *v =
+            a->v ? values_of_heads(t, a, room, at, n, &apart)
+                 : latent_values(room, keys(t, room->key, a->k[at / KERN_PAGE], groups, a->d),
+                                 groups, a->d, a->dv);
         at += KERN_PAGE;
         upcoming next = upcoming_values(t, a, at, seen);
-        add_page(a, room, v, at - KERN_PAGE, &next);
+        add_page(a, room, v, apart, at - KERN_PAGE, &next);
     } while (at < seen);
 }
 
