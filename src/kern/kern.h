@@ -125,6 +125,10 @@ typedef struct kern_attn_args {
      * the head before, whose keys and values stand head_bytes further on in each page; heads * nq <=
      * KERN_ATTN_ROWS, heads * d and heads * dv <= KERN_HEAD_MAX. */
     size_t heads, head_bytes;
+    /* To be brought near meanwhile: the keys that the next call begins with, of a page of which n_next
+     * positions are seen. NULL: nothing. */
+    const void *next;
+    size_t n_next;
     float *o;              /* [nq, dv] out, row stride ldo; unnormalised */
     size_t ldo;
     float *max, *sum;      /* [nq] out; rows with n == 0: max = -inf, sum = 0, o = 0 */

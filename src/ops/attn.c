@@ -9,7 +9,7 @@
 
 #include <math.h>
 
-enum { SPAN_PAGES = KERN_SPAN / KERN_PAGE, LEAST_TILE = 8, PARTS = 64, FEW_ROWS = 4 };
+enum { SPAN_PAGES = KERN_SPAN / KERN_PAGE, LEAST_TILE = 8, PARTS = 64, FEW_ROWS = 3, HEADS = 4 };
 
 /* State of query rows over some positions. */
 struct part {
@@ -23,6 +23,8 @@ struct lane {
     struct part fresh, all;
     int32_t n[KERN_ATTN_ROWS];
     void *kern;
+    const void *next; /* as in kern_attn_args */
+    size_t n_next;
 };
 
 struct attend {
@@ -122,8 +124,24 @@ static void run_span(const struct attend *t, const struct unit *u, size_t span, 
         .max = out->max,
         .sum = out->sum,
         .scratch = l->kern,
+        .next = l->next,
+        .n_next = l->n_next,
     };
     t->o->k->attn[a->kv].span(&args);
+}
+
+/* Tells a lane what comes after a span of unit i when it has the units up to `end`. */
+static void find_next(const struct attend *t, size_t i, const struct unit *u, size_t span, size_t end,
+                      struct lane *l)
+{
+    const bool same = span + 1 < u->spans;
+    const size_t from = same ? (span + 1) * KERN_SPAN : 0;
+    l->next = NULL;
+    if (!same && i + 1 == end) return;
+    const struct unit next = same ? *u : unit_at(t, i + 1);
+    l->next = t->a->base + next.seq->pages[from / KERN_PAGE] * t->a->page_bytes +
+              next.head * t->a->head_bytes;
+    l->n_next = next.seq->pos + next.seq->n - from;
 }
 
 /* Takes a later span's state into that of the earlier ones; `first` starts afresh. */
@@ -169,6 +187,7 @@ static void run_units(void *arg, size_t begin, size_t end, int worker)
         struct unit u = unit_at(t, i);
         load_queries(t, &u, l->q);
         for (size_t s = 0; s < u.spans; s++) {
+            find_next(t, i, &u, s, end, l);
             run_span(t, &u, s, l, &l->fresh);
             merge(t, &l->all, &l->fresh, rows_of(&u), s == 0);
         }
@@ -185,6 +204,7 @@ static void run_parts(void *arg, size_t begin, size_t end, int worker)
         size_t span = t->s0 + i % t->window;
         if (span >= u.spans) continue;
         load_queries(t, &u, l->q);
+        l->next = NULL;
         run_span(t, &u, span, l, &t->parts[i]);
     }
 }
@@ -226,8 +246,7 @@ static size_t cut(struct attend *t, size_t tile, size_t heads, size_t *longest)
 /* Heads of FEW_ROWS rows each that the kernel takes at once. */
 static size_t most_heads(const ops_attention *a)
 {
-    size_t wide = KERN_HEAD_MAX / size_max(a->d, a->dv);
-    return a->value_at ? size_min(wide, KERN_ATTN_ROWS / FEW_ROWS) : 1;
+    return a->value_at ? size_min(HEADS, KERN_HEAD_MAX / size_max(a->d, a->dv)) : 1;
 }
 
 static void take_part(ops *o, struct part *p, size_t dv)

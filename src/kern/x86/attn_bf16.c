@@ -5,7 +5,7 @@
 
 typedef uint32_t cell; /* two BF16, the first one low */
 typedef __m512bh cells;
-enum { CELL = 2, TILE_ROWS = 6, WIDE = 4, NARROW = 1 };
+enum { CELL = 2, TILE_ROWS = 6, WIDE = 4, HALF = 2, NARROW = 1 };
 
 static inline cells cell_load(const cell *p) { return (cells)_mm512_loadu_si512(p); }
 static inline cells cell_load_first(const cell *p)

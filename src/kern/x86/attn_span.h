@@ -15,7 +15,7 @@
  *   cell_load, cell_load_first (the cells' first halves, the second ones zero)
  *   cell_fma(a, b, c)  c + a * b, a being one cell for all lanes
  *   cell_weights(p, e) stores W weights; returns them as stored
- *   TILE_ROWS, WIDE, NARROW: a tile is up to TILE_ROWS rows of WIDE or NARROW vectors
+ *   TILE_ROWS, WIDE, HALF, NARROW: a tile is up to TILE_ROWS rows of so many vectors
  *   queries, keys, values, latent_values: the operands as cells, in `attn_room` if need be */
 #ifndef KERN_ATTN_SPAN_H
 #define KERN_ATTN_SPAN_H
@@ -107,16 +107,25 @@ KERN_INLINE void tile_of_rows(size_t rows, size_t V, bool heads, const product *
     }
 }
 
-typedef void tile_fn(size_t rows, const product *p);
 static void wide_tile(size_t rows, const product *p) { tile_of_rows(rows, WIDE, false, p); }
+static void half_tile(size_t rows, const product *p) { tile_of_rows(rows, HALF, false, p); }
 static void narrow_tile(size_t rows, const product *p) { tile_of_rows(rows, NARROW, false, p); }
 static void wide_heads(size_t rows, const product *p) { tile_of_rows(rows, WIDE, true, p); }
+static void half_heads(size_t rows, const product *p) { tile_of_rows(rows, HALF, true, p); }
 static void narrow_heads(size_t rows, const product *p) { tile_of_rows(rows, NARROW, true, p); }
 
-static tile_fn *tile_for(const kern_attn_args *a, bool wide)
+/* A tile as wide as fits what is left of a row, and its width. */
+typedef struct tile_form {
+    void (*run)(size_t rows, const product *p);
+    size_t width;
+} tile_form;
+
+static tile_form tile_for(const kern_attn_args *a, size_t left)
 {
-    if (a->heads > 1) return wide ? wide_heads : narrow_heads;
-    return wide ? wide_tile : narrow_tile;
+    const bool heads = a->heads > 1;
+    if (left >= WIDE * W) return (tile_form){heads ? wide_heads : wide_tile, WIDE * W};
+    if (left >= HALF * W) return (tile_form){heads ? half_heads : half_tile, HALF * W};
+    return (tile_form){heads ? narrow_heads : narrow_tile, NARROW * W};
 }
 
 typedef struct attn_room {
@@ -192,17 +201,22 @@ typedef struct upcoming {
     size_t bytes; /* 0: none */
 } upcoming;
 
+/* The keys of n positions of a page. */
+static upcoming keys_to_come(enum kern_kv t, const kern_attn_args *a, const void *page, size_t n)
+{
+    size_t groups = size_ceil_div(size_min(n, KERN_PAGE), 16);
+    return (upcoming){page, kern_kv_key_bytes(t, a->d) / (KERN_PAGE / 16) * groups};
+}
+
 static upcoming upcoming_keys(enum kern_kv t, const kern_attn_args *a, size_t at, size_t seen)
 {
-    if (at >= seen) return (upcoming){NULL, 0};
-    size_t groups = size_ceil_div(size_min(seen - at, KERN_PAGE), 16);
-    return (upcoming){a->k[at / KERN_PAGE], kern_kv_key_bytes(t, a->d) * groups * 16 / KERN_PAGE};
+    if (at < seen) return keys_to_come(t, a, a->k[at / KERN_PAGE], seen - at);
+    return keys_to_come(t, a, a->next, a->next ? a->n_next : 0);
 }
 
 static upcoming upcoming_values(enum kern_kv t, const kern_attn_args *a, size_t at, size_t seen)
 {
-    if (!a->v) return upcoming_keys(t, a, at, seen);
-    if (at >= seen) return (upcoming){NULL, 0};
+    if (!a->v || at >= seen) return upcoming_keys(t, a, at, seen);
     size_t n = size_min(seen - at, KERN_PAGE);
     return (upcoming){a->v[at / KERN_PAGE], kern_kv_value_bytes(t, a->dv) * n / KERN_PAGE};
 }
@@ -224,13 +238,13 @@ static void score_rows(product *p, const kern_attn_args *a, size_t rows, size_t 
     p->b_vector = W == 16 ? group : W;
     p->fresh = true;
     for (size_t r = 0; r < rows; r++) p->n[r] = d;
-    for (size_t j = 0, done; j < groups * 16; j += done) {
-        bool wide = groups * 16 - j >= WIDE * W;
-        done = wide ? WIDE * W : NARROW * W;
-        look_ahead(p, next, j, j + done, KERN_PAGE, d / CELL);
-        tile_for(a, wide)(rows, p);
-        p->c += done;
-        p->b += done / 16 * group;
+    for (size_t j = 0; j < groups * 16;) {
+        const tile_form form = tile_for(a, groups * 16 - j);
+        look_ahead(p, next, j, j + form.width, groups * 16, d / CELL);
+        form.run(rows, p);
+        p->c += form.width;
+        p->b += form.width / 16 * group;
+        j += form.width;
     }
 }
 
@@ -280,9 +294,10 @@ static void weigh(float *s, size_t n, float scale, float *top, float *sum)
 static void add_page(const kern_attn_args *a, const attn_room *room, const cell *v, size_t apart,
                      size_t at, const upcoming *next)
 {
-    size_t all = rows_of(a), step = rows_per_tile(all), width;
-    for (size_t j = 0; j < a->dv; j += width) {
-        width = a->dv - j >= WIDE * W ? WIDE * W : NARROW * W;
+    size_t all = rows_of(a), step = rows_per_tile(all);
+    tile_form form;
+    for (size_t j = 0; j < a->dv; j += form.width) {
+        form = tile_for(a, a->dv - j);
         for (size_t r = 0; r < all; r += step) {
             size_t rows = size_min(step, all - r);
             if (at > 0 && most(a, r, rows) <= at) continue;
@@ -301,8 +316,8 @@ static void add_page(const kern_attn_args *a, const attn_room *room, const cell 
             }
             find_rows(&p, a, r, rows, apart);
             if (r == 0 || a->heads > 1)
-                look_ahead(&p, next, j, j + width, a->dv, KERN_PAGE / CELL);
-            tile_for(a, width == WIDE * W)(rows, &p);
+                look_ahead(&p, next, j, j + form.width, a->dv, size_max(1, common_cells(rows, &p)));
+            form.run(rows, &p);
         }
     }
 }

@@ -94,10 +94,13 @@ INLINE void bf16_strip(const kern_mm_args *a, size_t n, const uint8_t *w0, const
     const uint16_t *x = (const uint16_t *)a->x + a->first * ldx + k;
     for (; m + COLUMNS <= a->M; m += COLUMNS)
         bf16_tile(y + m * a->ldy, a->ldy, w0, w1, x + m * ldx, ldx, pairs, mask, zero, P, COLUMNS, false);
-    for (; m + 4 <= a->M; m += 4)
-        bf16_tile(y + m * a->ldy, a->ldy, w0, w1, x + m * ldx, ldx, pairs, mask, zero, P, 4, false);
-    for (; m < a->M; m++)
-        bf16_tile(y + m * a->ldy, a->ldy, w0, w1, x + m * ldx, ldx, pairs, mask, zero, P, 1, false);
+#define REST(C)                                                                                                        \
+    case C: bf16_tile(y + m * a->ldy, a->ldy, w0, w1, x + m * ldx, ldx, pairs, mask, zero, P, C, false); break;
+    switch (a->M - m) { /* together: a few rows alone would wait for each of their sums */
+        REST(1) REST(2) REST(3) REST(4) REST(5) REST(6) REST(7) REST(8) REST(9) REST(10) REST(11)
+    default: break;
+    }
+#undef REST
 }
 
 INLINE void bf16_mul(const kern_mm_args *a, const bool lanes)
