@@ -423,6 +423,77 @@ static void what_is_not_seen_does_not_matter(void **state)
     }
 }
 
+/* Pages that hold the heads c[0..heads) one after the other, keys before values. */
+static void join(guarded pages[PAGES], const void **k, const void **v, const cache *c, size_t heads)
+{
+    size_t nk = kern_kv_key_bytes(c->type, c->d), nv = kern_kv_value_bytes(c->type, c->dv);
+    for (size_t i = 0; i < PAGES; i++) {
+        uint8_t *page = guarded_new(&pages[i], heads * (nk + nv), 0);
+        for (size_t h = 0; h < heads; h++) {
+            memcpy(page + h * (nk + nv), c[h].k[i], nk);
+            memcpy(page + h * (nk + nv) + nk, c[h].v[i], nv);
+        }
+        k[i] = page;
+        v[i] = page + nk;
+    }
+}
+
+enum { HEADS = 5 };
+
+/* nq rows of each of several heads in one call against a call for each head. */
+static void check_heads(const kern *k, const cache *c, size_t heads, size_t nq, int pattern)
+{
+    size_t nk = kern_kv_key_bytes(c->type, c->d), nv = kern_kv_value_bytes(c->type, c->dv);
+    guarded pages[PAGES];
+    const void *kp[PAGES], *vp[PAGES];
+    query x, y;
+    join(pages, kp, vp, c, heads);
+    query_open(&x, c, heads * nq);
+    query_fill(&x, c, 7, 1);
+    fill_n(&x, pattern, nq);
+    k->attn[c->type].span(&(kern_attn_args){.q = x.q, .ldq = x.ldq, .nq = nq, .d = c->d, .dv = c->dv,
+                                            .scale = x.scale, .k = kp, .v = vp, .n = x.n, .o = x.o,
+                                            .ldo = x.ldo, .max = x.max, .sum = x.sum,
+                                            .scratch = x.scratch, .heads = heads,
+                                            .head_bytes = nk + nv, .next = kp[0], .n_next = 70});
+    for (size_t h = 0; h < heads; h++) {
+        query_open(&y, c, nq);
+        for (size_t r = 0; r < nq; r++) {
+            take_row(&y, r, &x, h * nq + r, c->d);
+            y.n[r] = x.n[h * nq + r] = x.n[r];
+        }
+        run(k, &y, &c[h]);
+        for (size_t r = 0; r < nq; r++) check_same_row(&x, h * nq + r, &y, r, c->dv);
+        query_close(&y);
+    }
+    query_close(&x);
+    for (size_t i = 0; i < PAGES; i++) {
+        guarded_check(&pages[i]);
+        guarded_free(&pages[i]);
+    }
+}
+
+static void heads_do_not_see_each_other(void **state)
+{
+    setting set;
+    set_up(&set, *state);
+    for (enum kern_kv t = KERN_KV_F32; t <= KERN_KV_Q8; t++) {
+        for (size_t s = 0; s < COUNT_OF(SHAPES); s++) {
+            size_t most = KERN_HEAD_MAX / size_max(SHAPES[s].d, SHAPES[s].dv);
+            if (!fits(t, &SHAPES[s]) || SHAPES[s].latent) continue;
+            cache c[HEADS];
+            for (size_t h = 0; h < HEADS; h++) {
+                cache_open(&c[h], t, SHAPES[s].d, SHAPES[s].dv, false);
+                cache_fill(&c[h], &set.k, s + 10 * h, 1);
+            }
+            for (size_t heads = 2; heads <= size_min(HEADS, most); heads++)
+                for (size_t nq = 1; nq <= 3; nq++)
+                    check_heads(&set.k, c, heads, nq, (int)(heads + nq + s) % PATTERNS);
+            for (size_t h = 0; h < HEADS; h++) cache_close(&c[h]);
+        }
+    }
+}
+
 /* ---- stores
  * ---------------------------------------------------------------------------------------- */
 
@@ -564,6 +635,7 @@ int main(int argc, char **argv)
     for (size_t l = 0; l < COUNT_OF(LEVELS); l++) {
         test_at(&list, "span is attention", span_is_attention, LEVELS[l]);
         test_at(&list, "the unseen does not matter", what_is_not_seen_does_not_matter, LEVELS[l]);
+        test_at(&list, "heads do not see each other", heads_do_not_see_each_other, LEVELS[l]);
         if (l == 0) continue; /* one row at a time, and what stores must do */
         test_at(&list, "rows do not see each other", rows_do_not_see_each_other, LEVELS[l]);
         test_at(&list, "stores", stores_are_those_of_the_reference, LEVELS[l]);
