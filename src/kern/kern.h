@@ -111,6 +111,9 @@ size_t kern_kv_key_bytes(enum kern_kv t, size_t d);
 size_t kern_kv_value_bytes(enum kern_kv t, size_t dv);
 /* The key of one position back from a page, as d floats. */
 void kern_kv_load(enum kern_kv t, float *k, const void *page, size_t at, size_t d);
+/* Brings near what storing a position (and the ones of its sixteen after it) will write: the lines of a new
+ * token's key are many, and each store would wait for its own. v_page NULL for latent. */
+void kern_kv_fetch(enum kern_kv t, const void *k_page, const void *v_page, size_t at, size_t d, size_t dv);
 
 /* The running state of one query row over a span: max of the scores, sum of exp(score - max), and
  * the sum of exp(score - max) * value. */

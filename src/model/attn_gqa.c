@@ -19,6 +19,21 @@ static void rotate(const model_step *s, float *x, size_t heads, size_t d, size_t
     }
 }
 
+static uint8_t *page_of(const struct gqa *a, size_t t, size_t head)
+{
+    return a->s->page[t] + a->layer_at + head * a->head_bytes;
+}
+
+static void fetch(const struct gqa *a, size_t t)
+{
+    const model_config *c = &a->s->m->config;
+    size_t d = (size_t)c->head_dim, at = a->s->pos[t] % KERN_PAGE;
+    for (size_t g = 0; g < (size_t)c->kv_heads; g++) {
+        const uint8_t *page = page_of(a, t, g);
+        kern_kv_fetch(a->s->kv->type, page, page + a->value_at, at, d, d);
+    }
+}
+
 static void rotate_and_store(void *arg, size_t begin, size_t end, int worker)
 {
     (void)worker;
@@ -26,13 +41,14 @@ static void rotate_and_store(void *arg, size_t begin, size_t end, int worker)
     model_step *s = a->s;
     const model_config *c = &s->m->config;
     const kern_attn *attn = &s->m->kern.attn[s->kv->type];
-    size_t d = (size_t)c->head_dim, H = (size_t)c->heads, G = (size_t)c->kv_heads;
+    size_t d = (size_t)c->head_dim, H = (size_t)c->heads, G = (size_t)c->kv_heads, run = begin;
     for (size_t t = s->run[begin]; t < s->run[end]; t++) {
         float *k = a->k + t * G * d, *v = a->v + t * G * d;
+        if (t == s->run[run] && ++run < end) fetch(a, s->run[run]);
         rotate(s, a->q + t * H * d, H, d, t);
         rotate(s, k, G, d, t);
         for (size_t g = 0; g < G; g++) {
-            uint8_t *page = s->page[t] + a->layer_at + g * a->head_bytes;
+            uint8_t *page = page_of(a, t, g);
             attn->store(page, page + a->value_at, s->pos[t] % KERN_PAGE, k + g * d, v + g * d, d,
                         d);
         }

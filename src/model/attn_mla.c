@@ -22,8 +22,11 @@ static void finish_and_store(void *arg, size_t begin, size_t end, int worker)
     const kern *k = &s->m->kern;
     const model_config *c = &s->m->config;
     size_t H = (size_t)c->heads, R = (size_t)c->kv_rank, P = (size_t)c->rope_dim,
-           N = (size_t)c->nope_dim;
+           N = (size_t)c->nope_dim, run = begin;
     for (size_t t = s->run[begin]; t < s->run[end]; t++) {
+        if (t == s->run[run] && ++run < end)
+            kern_kv_fetch(s->kv->type, s->page[s->run[run]] + a->layer_at, NULL,
+                          s->pos[s->run[run]] % KERN_PAGE, R + P, 0);
         const float *cs = s->cos + t * (P / 2), *sn = s->sin + t * (P / 2);
         float *latent = a->latent + t * (R + P), *projected = a->projected + t * (R + P);
         k->rms_norm(latent, projected, a->l->kv_a_norm, R, c->norm_eps);

@@ -92,6 +92,18 @@ void kern_kv_load(enum kern_kv t, float *k, const void *page, size_t at, size_t 
         k[i] = get(t, page, key_index(key_columns(t), at, i, d), key_scale(page, at, i, d));
 }
 
+static void fetch(const void *from, size_t begin, size_t end)
+{
+    for (size_t i = begin; i < end; i += 64) __builtin_prefetch((const uint8_t *)from + i, 1, 2);
+}
+
+void kern_kv_fetch(enum kern_kv t, const void *k_page, const void *v_page, size_t at, size_t d, size_t dv)
+{
+    const size_t size = t == KERN_KV_F32 ? 4 : t == KERN_KV_Q8 ? 1 : 2, rows = value_rows(t);
+    fetch(k_page, at / 16 * 16 * d * size, (at / 16 + 1) * 16 * d * size);
+    if (v_page) fetch(v_page, at / rows * rows * dv * size, (at / rows + 1) * rows * dv * size);
+}
+
 /* Column i of position p of the span, of a head's keys or (latent or not) of the values. */
 static float key_at(enum kern_kv t, const kern_attn_args *a, size_t head, size_t p, size_t i)
 {
