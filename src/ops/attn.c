@@ -2,9 +2,10 @@
  * SPDX-License-Identifier: MIT
  *
  * A unit is a tile of query rows (a row is a token and a head of the group) of one key/value head
- * of one sequence, or all rows of several heads when they are few. Its positions are taken in spans of KERN_SPAN, each from a fresh state, merged
- * in order. With enough units a worker does a unit's spans one after the other; else the spans are
- * spread over the workers too and merged afterwards, the same numbers either way. */
+ * of one sequence, or all rows of several heads when they are few. Its positions are taken in spans
+ * of KERN_SPAN, each from a fresh state, merged in order. With enough units a worker does a unit's
+ * spans one after the other; else the spans are spread over the workers too and merged afterwards,
+ * the same numbers either way. */
 #include "ops/ops_int.h"
 
 #include <math.h>
