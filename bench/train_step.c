@@ -3,7 +3,8 @@
  *
  * Usage: train_step [small|middle|moe] [f32|bf16|fp8] [THREADS] [STEPS] [VOCAB]. Useful operations are
  * six a matrix parameter and token (the embedding's look-up none); the share is of what this machine's
- * multiply units did just before, on the same threads. */
+ * multiply units did just before, on the same threads. The gradients' hash tells whether a change kept
+ * every bit. */
 #include "model/train.h"
 
 #include <math.h>
@@ -126,6 +127,9 @@ int main(int argc, char **argv)
     double tokens = (double)(n_seq * length), rate = 6 * active(t) * tokens / best;
     printf("%s %s, %d threads, %.2fM active parameters, %zu x %zu tokens: %.0f tokens/s, %.1f of %.1f GFLOP/s = %.0f %%\n",
            size, type, threads, 1e-6 * active(t), n_seq, length, tokens / best, 1e-9 * rate, 1e-9 * top, 100 * rate / top);
+    size_t n;
+    model_trainable_masters(t, &n);
+    printf("gradients: %08x\n", str_hash((str){(const char *)model_trainable_gradients(t), n * sizeof(float)}));
     printf("memory: estimated %.1f MB, resident %.1f MB\n", 1e-6 * (double)model_trainable_bytes(&c, &o),
            1e-6 * (double)mem_resident_bytes());
     model_trainable_close(t);

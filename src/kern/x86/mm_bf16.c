@@ -44,17 +44,28 @@ INLINE void load_rows(__m512 acc[2][COLUMNS], const float *y, size_t ldy, uint32
     }
 }
 
-INLINE void store_rows(__m512 acc[2][COLUMNS], float *y, size_t ldy, uint32_t mask, const int C)
+/* Without masks where all lanes count: they cost. */
+INLINE void store_rows(__m512 acc[2][COLUMNS], float *y, size_t ldy, uint32_t mask, const int P, const int C)
+{
+    const __mmask16 low = (__mmask16)mask, high = (__mmask16)(mask >> 16);
+#pragma GCC unroll 12
+    for (int c = 0; c < C; c++) {
+        float *row = y + (size_t)c * ldy;
+        if (low == 0xFFFF) _mm512_storeu_ps(row, acc[0][c]);
+        else _mm512_mask_storeu_ps(row, low, acc[0][c]);
+        if (P == 1) continue;
+        if (high == 0xFFFF) _mm512_storeu_ps(row + 16, acc[1][c]);
+        else _mm512_mask_storeu_ps(row + 16, high, acc[1][c]);
+    }
+}
+
+/* Outputs on their way from memory while others, or sums that start from zero, are computed. */
+INLINE void fetch_rows(const float *y, size_t ldy, const int P, const int C)
 {
 #pragma GCC unroll 12
     for (int c = 0; c < C; c++) {
-        if (mask == ~0u) { /* without masks: they cost */
-            _mm512_storeu_ps(y + (size_t)c * ldy, acc[0][c]);
-            _mm512_storeu_ps(y + (size_t)c * ldy + 16, acc[1][c]);
-            continue;
-        }
-        _mm512_mask_storeu_ps(y + (size_t)c * ldy, (__mmask16)mask, acc[0][c]);
-        _mm512_mask_storeu_ps(y + (size_t)c * ldy + 16, (__mmask16)(mask >> 16), acc[1][c]);
+        _mm_prefetch((const char *)(y + (size_t)c * ldy), _MM_HINT_T1);
+        if (P > 1) _mm_prefetch((const char *)(y + (size_t)c * ldy + 16), _MM_HINT_T1);
     }
 }
 
@@ -63,8 +74,9 @@ INLINE void bf16_tile(float *y, size_t ldy, const uint8_t *w0, const uint8_t *w1
 {
     __m512 acc[2][COLUMNS];
     load_rows(acc, y, ldy, mask, zero, C);
+    fetch_rows(zero ? y : y + (size_t)C * ldy, ldy, P, C);
     dot(acc, w0, w1, x, ldx, pairs, P, C, lanes);
-    store_rows(acc, y, ldy, mask, C);
+    store_rows(acc, y, ldy, mask, P, C);
 }
 
 static uint32_t lanes_mask(size_t rows) { return rows >= LANES ? ~0u : (1u << rows) - 1; }
@@ -174,7 +186,7 @@ INLINE void f8_tile(float *y, size_t ldy, const uint8_t *q, const float *scale0,
         acc[0][c] = _mm512_fmadd_ps(sum[0][c], d0, acc[0][c]);
         acc[1][c] = _mm512_fmadd_ps(sum[1][c], d1, acc[1][c]);
     }
-    store_rows(acc, y, ldy, mask, C);
+    store_rows(acc, y, ldy, mask, 2, C);
 }
 
 static void mul_f8(const kern_mm_args *a)

@@ -26,6 +26,12 @@ INLINE void tile(float *y, size_t ldy, const uint8_t *w0, const uint8_t *w1, con
         acc[0][c] = fresh ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(m0, y + (size_t)c * ldy);
         acc[1][c] = fresh ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(m1, y + (size_t)c * ldy + 16);
     }
+    const float *next = fresh ? y : y + (size_t)C * ldy;
+#pragma GCC unroll 12
+    for (int c = 0; c < C; c++) {
+        _mm_prefetch((const char *)(next + (size_t)c * ldy), _MM_HINT_T1);
+        _mm_prefetch((const char *)(next + (size_t)c * ldy + 16), _MM_HINT_T1);
+    }
     const size_t unit = (size_t)size * KERN_ROWS;
     for (size_t k = k0; k < k1; k++) {
         const __m512 a = weight(w0 + k * unit, size), b = weight(w1 + k * unit, size);
