@@ -49,25 +49,18 @@ void model_back_out(struct model_batch *b, const ops_weight *w, const ops_weight
                                             .lddx = w->K});
 }
 
-/* Products that read the normalised stream: dy [T, sum of N] through them and the norm. */
-void model_back_in(struct model_batch *b, const ops_weight *const *w, size_t n,
-                   const ops_weight *back, const float *x, const float *gain, const float *dy)
+/* Products that read the normalised stream: `p` without input and output, through them and the norm. */
+void model_back_in(struct model_batch *b, ops_back p, const float *x, const float *gain)
 {
     ops *o = &b->s->ops;
     const model_config *c = &b->s->m->config;
     size_t mark = arena_mark(o->scratch), D = (size_t)c->width;
-    float *dx = arena_new(o->scratch, float, b->T *D);
-    ops_linear_back(o, &(ops_back){.w = w,
-                                   .n = n,
-                                   .back = back,
-                                   .T = b->T,
-                                   .in = {.x = x, .ldx = D, .gain = gain, .eps = c->norm_eps},
-                                   .dy = dy,
-                                   .lddy = back->K,
-                                   .dx = dx,
-                                   .lddx = D});
-    ops_norm_back(o, b->stream, D, model_gradient_of(b->t, gain), x, D, gain, c->norm_eps, dx, D,
-                  b->T, D);
+    p.T = b->T;
+    p.in = (ops_input){.x = x, .ldx = D, .gain = gain, .eps = c->norm_eps};
+    p.dx = arena_new(o->scratch, float, b->T *D);
+    p.lddx = D;
+    ops_linear_back(o, &p);
+    ops_norm_back(o, b->stream, D, model_gradient_of(b->t, gain), x, D, gain, c->norm_eps, p.dx, D, b->T, D);
     arena_reset(o->scratch, mark);
 }
 
@@ -113,7 +106,7 @@ void model_back_gqa(struct model_batch *b, int layer)
         ops_sum_back(&s->ops, model_gradient_of(b->t, bias[i]), dqkv + at[i], ld, T,
                      at[i + 1] - at[i]);
     const ops_weight *const w[] = {&l->q, &l->k, &l->v};
-    model_back_in(b, w, 3, &back->in, r->attn_in, l->attn_norm, dqkv);
+    model_back_in(b, (ops_back){.w = w, .n = 3, .back = &back->in, .dy = dqkv, .lddy = ld}, r->attn_in, l->attn_norm);
     arena_reset(&s->scratch, mark);
 }
 
@@ -127,12 +120,11 @@ void model_back_dense(struct model_batch *b, int layer)
     const struct model_back *back = &s->m->back[layer];
     const struct model_record *r = &b->t->records[layer];
     size_t mark = arena_mark(&s->scratch), T = b->T, F = l->gate.N;
-    float *dh = arena_new(&s->scratch, float, T *F),
-          *both = arena_new(&s->scratch, float, 2 * T * F);
+    float *dh = arena_new(&s->scratch, float, T *F);
     model_back_out(b, &l->down, &back->down, &(ops_input){.x = r->gate, .ldx = F, .up = r->up}, dh);
-    ops_swiglu_back(&s->ops, both, r->gate, r->up, dh, T, F);
     const ops_weight *const w[] = {&l->gate, &l->up};
-    model_back_in(b, w, 2, &back->gate_up, r->ffn_in, l->ffn_norm, both);
+    ops_back p = {.w = w, .n = 2, .back = &back->gate_up, .dy = dh, .lddy = F, .gate = r->gate, .up = r->up};
+    model_back_in(b, p, r->ffn_in, l->ffn_norm);
     arena_reset(&s->scratch, mark);
 }
 

@@ -140,6 +140,7 @@ void model_back_mla(struct model_batch *b, int layer)
                   l->kv_a_norm, c->norm_eps, a.latent, R + P, T, R);
     if (c->q_rank) low_rank_back(&a, l, &back->q_b);
     const ops_weight *const w[] = {c->q_rank ? &l->q_a : &l->q, &l->kv_a};
-    model_back_in(b, w, 2, &back->in, r->attn_in, l->attn_norm, a.in);
+    model_back_in(b, (ops_back){.w = w, .n = 2, .back = &back->in, .dy = a.in, .lddy = back->in.K}, r->attn_in,
+                  l->attn_norm);
     arena_reset(&s->scratch, mark);
 }

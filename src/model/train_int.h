@@ -85,12 +85,11 @@ ponder_status model_train_mtp(struct model_batch *b, ponder_error *err);
 void model_train_count(model_trainable *t, size_t *scratch, size_t *kept);
 
 /* What blocks share: the gradient of rotated rows becomes that of the rows; the product that ends a
- * block, into dx [T, K]; the products and the norm that begin one, from dy [T, sum of N]. */
+ * block, into dx [T, K]; the products (p without T, input and output) and the norm that begin one. */
 void model_back_rotation(struct model_batch *b, float *x, size_t ld, size_t heads, size_t d);
 void model_back_out(struct model_batch *b, const ops_weight *w, const ops_weight *back,
                     const ops_input *in, float *dx);
-void model_back_in(struct model_batch *b, const ops_weight *const *w, size_t n, const ops_weight *back,
-                   const float *x, const float *gain, const float *dy);
+void model_back_in(struct model_batch *b, ops_back p, const float *x, const float *gain);
 
 /* Log-probabilities, entropies and slopes of hidden states [T, D]; with a loss their gradient too,
  * added to `gradient` [T, D]. */

@@ -20,7 +20,7 @@ struct back {
     uint8_t *dy_panels, *x_panels;
     void *dy_rows;   /* in the form the kernel reads; or the caller's dy */
     bool prepare_dy; /* dy_rows is to be filled */
-    float *room;     /* per worker: KERN_ROWS rows of the input */
+    float *room;     /* per worker: KERN_ROWS rows of the input and of dy */
 };
 
 static size_t units_of(const struct back *s, size_t n) { return size_ceil_div(n, s->per_unit); }
@@ -77,20 +77,40 @@ static const float *input_rows(const struct back *s, size_t r, size_t n, float *
     return room;
 }
 
+/* n rows of the gradient from row r on, *ld apart. */
+static const float *gradient_rows(const struct back *s, size_t r, size_t n, float *room, size_t *ld)
+{
+    const ops_back *b = s->b;
+    if (!b->gate && !b->dy_source) {
+        *ld = b->lddy;
+        return b->dy + row_at(s, r, b->lddy, b->lddyh);
+    }
+    *ld = s->N;
+    for (size_t i = r; i < r + n; i++, room += s->N) {
+        if (b->gate) {
+            size_t at = i * b->lddy, half = s->N / 2;
+            s->k->silu_mul_back(room, room + half, b->gate + at, b->up + at, b->dy + at, half);
+        } else {
+            memcpy(room, b->dy + b->dy_source[i] * b->lddy, s->N * sizeof *room);
+            s->k->scale(room, b->dy_weight[i], s->N);
+        }
+    }
+    return room - n * s->N;
+}
+
 static void prepare_blocks(void *arg, size_t begin, size_t end, int worker)
 {
     const struct back *s = arg;
-    float *room = s->room + (size_t)worker * KERN_ROWS * s->K;
+    float *room = s->room + (size_t)worker * KERN_ROWS * (s->K + s->N);
     for (size_t i = begin; i < end; i++) {
         const struct region *g = region_of(s, i);
-        size_t t = (i - g->block) * KERN_ROWS, n = size_min(KERN_ROWS, g->n - t), r = g->first + t,
-               ld;
+        size_t t = (i - g->block) * KERN_ROWS, n = size_min(KERN_ROWS, g->n - t), r = g->first + t, ld;
         const float *x = input_rows(s, r, n, room, &ld);
         s->k->lanes[s->act](panels_at(g, s->x_panels, s->K), t, g->n, x, ld, n, s->K);
-        const float *dy = s->b->dy + row_at(s, r, s->b->lddy, s->b->lddyh);
-        s->k->lanes[s->act](panels_at(g, s->dy_panels, s->N), t, g->n, dy, s->b->lddy, n, s->N);
+        const float *dy = gradient_rows(s, r, n, room + KERN_ROWS * s->K, &ld);
+        s->k->lanes[s->act](panels_at(g, s->dy_panels, s->N), t, g->n, dy, ld, n, s->N);
         for (size_t j = 0; s->prepare_dy && j < n; j++)
-            s->k->act[s->act](s->dy_rows, r + j, s->rows, dy + j * s->b->lddy, s->N);
+            s->k->act[s->act](s->dy_rows, r + j, s->rows, dy + j * ld, s->N);
     }
 }
 
@@ -155,8 +175,9 @@ void ops_linear_back(ops *o, const ops_back *b)
     s.region = arena_new(a, struct region, s.experts + 1);
     s.dy_panels = arena_alloc(a, units * kern_panels(s.N) * line);
     s.x_panels = arena_alloc(a, units * kern_panels(s.K) * line);
-    s.room = arena_new(a, float, (size_t)pool_threads(o->pool) * KERN_ROWS * s.K);
-    s.prepare_dy = b->dx && !(s.act == KERN_ACT_F32 && b->lddy == s.N && s.rows == b->T);
+    s.room = arena_new(a, float, (size_t)pool_threads(o->pool) * KERN_ROWS * (s.K + s.N));
+    bool as_it_stands = !b->gate && !b->dy_source && b->lddy == s.N && s.rows == b->T;
+    s.prepare_dy = b->dx && !(s.act == KERN_ACT_F32 && as_it_stands);
     s.dy_rows = (void *)(uintptr_t)b->dy;
     if (s.prepare_dy) s.dy_rows = arena_alloc(a, kern_act_bytes(s.act, s.rows, s.N));
     ops_job *jobs = arena_new(a, ops_job, s.experts * (b->n + 1));

@@ -10,13 +10,16 @@
 /* Marks the n largest of x[0, len); the lower index wins a tie. */
 static void mark_largest(const float *x, size_t len, size_t n, bool *marked)
 {
+    size_t best[OPS_EXPERTS], have = 0; /* the largest so far, in order */
     memset(marked, 0, len * sizeof *marked);
-    for (size_t j = 0; j < n; j++) {
-        size_t best = SIZE_MAX;
-        for (size_t i = 0; i < len; i++)
-            if (!marked[i] && (best == SIZE_MAX || x[i] > x[best])) best = i;
-        marked[best] = true;
+    for (size_t i = 0; i < len; i++) {
+        if (have < n) have++;
+        else if (n == 0 || !(x[i] > x[best[n - 1]])) continue;
+        size_t at = have - 1;
+        for (; at > 0 && x[i] > x[best[at - 1]]; at--) best[at] = best[at - 1];
+        best[at] = i;
     }
+    for (size_t j = 0; j < have; j++) marked[best[j]] = true;
 }
 
 void ops_moe_scores(const ops_moe *m, const float *logits, float *score)
@@ -150,24 +153,24 @@ static void combine(void *arg, size_t begin, size_t end, int worker)
     }
 }
 
-/* One job per expert that has rows; a single token's row serves all of them as it is. */
-static size_t expert_jobs(const struct step *s, ops_job *jobs, const ops_weight *w,
-                          const ops_acts *x, float *y)
+/* n products of every expert that has rows, expert by expert; a single token's row serves all of them as it is. */
+static size_t expert_jobs(const struct step *s, ops_job *jobs, const ops_acts *x, const ops_weight *const *w,
+                          float *const *y, size_t n)
 {
-    size_t n = 0;
+    size_t made = 0;
     for (size_t e = 0; e < s->E; e++) {
         size_t first = s->k.offset[e], M = s->k.offset[e + 1] - first;
-        if (M == 0) continue;
-        jobs[n++] = (ops_job){.w = w,
-                              .expert = e,
-                              .x = x->form[w->mm->act],
-                              .rows = x->rows,
-                              .first = x->rows == 1 ? 0 : first,
-                              .M = M,
-                              .y = y + first * w->N,
-                              .ldy = w->N};
+        for (size_t i = 0; M && i < n; i++)
+            jobs[made++] = (ops_job){.w = w[i],
+                                     .expert = e,
+                                     .x = x->form[w[i]->mm->act],
+                                     .rows = x->rows,
+                                     .first = x->rows == 1 ? 0 : first,
+                                     .M = M,
+                                     .y = y[i] + first * w[i]->N,
+                                     .ldy = w[i]->N};
     }
-    return n;
+    return made;
 }
 
 static ops_job shared_job(const ops_weight *w, const ops_acts *x, float *y)
@@ -204,8 +207,8 @@ static void run_experts(struct step *s, ops_job *jobs)
     const ops_moe *m = s->m;
     ops_acts hidden, shared = {0};
     if (!ops_counting(o)) {
-        size_t n = expert_jobs(s, jobs, m->gate, &s->sorted, s->k.gate);
-        n += expert_jobs(s, jobs + n, m->up, &s->sorted, s->k.up);
+        size_t n = expert_jobs(s, jobs, &s->sorted, (const ops_weight *[]){m->gate, m->up},
+                               (float *[]){s->k.gate, s->k.up}, 2);
         if (m->shared_gate) {
             jobs[n++] = shared_job(m->shared_gate, &s->in, s->k.shared_gate);
             jobs[n++] = shared_job(m->shared_up, &s->in, s->k.shared_up);
@@ -219,7 +222,7 @@ static void run_experts(struct step *s, ops_job *jobs)
                     &(ops_input){.x = s->k.shared_gate, .ldx = m->shared_gate->N, .up = s->k.shared_up},
                     s->T, m->shared_gate->N, ops_form(m->shared_down));
     if (ops_counting(o)) return;
-    size_t n = expert_jobs(s, jobs, m->down, &hidden, s->k.down);
+    size_t n = expert_jobs(s, jobs, &hidden, &m->down, &s->k.down, 1);
     if (m->shared_down) jobs[n++] = shared_job(m->shared_down, &shared, s->y);
     ops_run_jobs(o, jobs, n);
 }

@@ -9,7 +9,8 @@ struct moe_back {
     const ops_moe_kept *k;
     ops_input in; /* the normalised rows: every expert of a token reads them */
     size_t T, D, E, used;
-    float *pair;        /* [pairs, D]: gradient of an expert's output, later of its input */
+    float *pair;        /* [pairs, D]: gradient of an expert's input */
+    float *factor;      /* [pairs]: weight of a pair in its token's output */
     float *weight;      /* [T, used]: gradient of the choices' weights */
     float *logits;      /* [T, E] */
     uint32_t *sequence; /* [T], with a balance loss */
@@ -17,38 +18,10 @@ struct moe_back {
     double *loss;       /* [sequences] */
 };
 
-/* ---- gate and up
- * ---------------------------------------------------------------------------------- */
-
-struct swiglu {
-    const kern *k;
-    const float *gate, *up, *dy;
-    float *out;
-    size_t F;
-};
-
-static void swiglu_rows(void *arg, size_t begin, size_t end, int worker)
-{
-    (void)worker;
-    const struct swiglu *g = arg;
-    for (size_t t = begin; t < end; t++) {
-        float *out = g->out + 2 * t * g->F;
-        size_t at = t * g->F;
-        g->k->silu_mul_back(out, out + g->F, g->gate + at, g->up + at, g->dy + at, g->F);
-    }
-}
-
-void ops_swiglu_back(ops *o, float *out, const float *gate, const float *up, const float *dy,
-                     size_t n, size_t F)
-{
-    struct swiglu g = {o->k, gate, up, dy, out, F};
-    ops_for(o, n, ops_grain(4 * F), swiglu_rows, &g);
-}
-
 /* ---- rows of pairs
  * -------------------------------------------------------------------------------- */
 
-static void spread(void *arg, size_t begin, size_t end, int worker)
+static void weigh(void *arg, size_t begin, size_t end, int worker)
 {
     (void)worker;
     const struct moe_back *s = arg;
@@ -57,8 +30,7 @@ static void spread(void *arg, size_t begin, size_t end, int worker)
         const float *dy = s->b->dy + t * s->D;
         for (size_t j = t * s->used; j < (t + 1) * s->used; j++) {
             size_t row = s->k->slot[j];
-            float *to = memcpy(s->pair + row * s->D, dy, s->D * sizeof *to);
-            k->scale(to, s->k->weight[j], s->D);
+            s->factor[row] = s->k->weight[j];
             s->weight[j] = (float)k->dot(dy, s->k->down + row * s->D, s->D);
         }
     }
@@ -172,8 +144,9 @@ static void balance(struct moe_back *s)
 /* Two products with a gate between, of rows that met `offset`'s experts (NULL: all the same). */
 struct expert_set {
     const ops_weight *gate, *up, *down, *gate_up_back, *down_back;
-    const float *gated, *upped, *dy;
-    const uint32_t *offset, *source;
+    const float *gated, *upped;
+    const uint32_t *offset, *source; /* source: the tokens of the rows, */
+    const float *factor;             /* and the rows' weights in their gradient */
     size_t rows;
     float *dx;
     bool add;
@@ -184,18 +157,18 @@ static void experts_back(const struct moe_back *s, const struct expert_set *x)
     ops *o = s->o;
     size_t mark = arena_mark(o->scratch), F = x->gate->N;
     float *hidden = arena_new(o->scratch, float, x->rows *F);
-    float *both = arena_new(o->scratch, float, 2 * x->rows * F);
     ops_linear_back(o, &(ops_back){.w = &x->down,
                                    .n = 1,
                                    .back = x->down_back,
                                    .T = x->rows,
                                    .offset = x->offset,
                                    .in = {.x = x->gated, .ldx = F, .up = x->upped},
-                                   .dy = x->dy,
+                                   .dy = s->b->dy,
                                    .lddy = s->D,
+                                   .dy_source = x->source,
+                                   .dy_weight = x->factor,
                                    .dx = hidden,
                                    .lddx = F});
-    ops_swiglu_back(o, both, x->gated, x->upped, hidden, x->rows, F);
     ops_linear_back(o, &(ops_back){.w = (const ops_weight *[]){x->gate, x->up},
                                    .n = 2,
                                    .back = x->gate_up_back,
@@ -203,8 +176,10 @@ static void experts_back(const struct moe_back *s, const struct expert_set *x)
                                    .offset = x->offset,
                                    .source = x->source,
                                    .in = s->in,
-                                   .dy = both,
-                                   .lddy = 2 * F,
+                                   .dy = hidden,
+                                   .lddy = F,
+                                   .gate = x->gated,
+                                   .up = x->upped,
                                    .dx = x->dx,
                                    .lddx = s->D,
                                    .add = x->add});
@@ -228,13 +203,14 @@ void ops_moe_run_back(ops *o, const ops_moe_back *b, size_t T)
     ops_prepare(o, &normed, &b->in, T, s.D, 1u << KERN_ACT_F32);
     s.in = (ops_input){.x = normed.form[KERN_ACT_F32], .ldx = s.D};
     s.pair = arena_new(o->scratch, float, pairs *s.D);
+    s.factor = arena_new(o->scratch, float, pairs);
     s.weight = arena_new(o->scratch, float, pairs);
     s.logits = arena_new(o->scratch, float, T *s.E);
     if (b->balance) balance(&s);
-    ops_for(o, T, ops_grain(3 * s.D * m->used / 4), spread, &s);
+    ops_for(o, T, ops_grain(s.D * m->used / 4), weigh, &s);
     experts_back(&s,
                  &(struct expert_set){m->gate, m->up, m->down, b->gate_up, b->down, k->gate, k->up,
-                                      s.pair, k->offset, k->token, pairs, s.pair, false});
+                                      k->offset, k->token, s.factor, pairs, s.pair, false});
     ops_for(o, T, ops_grain(s.D * m->used / 4), collect, &s);
     ops_for(o, T, ops_grain(16 * s.E), route_back, &s);
     ops_linear_back(o, &(ops_back){.w = &m->router,
@@ -250,6 +226,6 @@ void ops_moe_run_back(ops *o, const ops_moe_back *b, size_t T)
     if (m->shared_gate)
         experts_back(&s, &(struct expert_set){m->shared_gate, m->shared_up, m->shared_down,
                                               b->shared_gate_up, b->shared_down, k->shared_gate,
-                                              k->shared_up, b->dy, NULL, NULL, T, b->dx, true});
+                                              k->shared_up, NULL, NULL, NULL, T, b->dx, true});
     arena_reset(o->scratch, mark);
 }

@@ -176,6 +176,10 @@ typedef struct ops_back {
     ops_input in;           /* as forward, without the stream: x is what was normalised or gated */
     const float *dy;        /* [T, sum of N]: row r of T * heads at r % T * lddy + r / T * lddyh */
     size_t lddy, lddyh;
+    /* dy that is made when it is read: row r is row dy_source[r] times dy_weight[r]; or dy [T, sum of N / 2]
+     * is the gradient of silu(gate) * up, the products' outputs, of the same row stride. Else NULL. */
+    const uint32_t *dy_source;
+    const float *dy_weight, *gate, *up;
     float *dx; /* [T, K], likewise; or NULL */
     size_t lddx, lddxh;
     bool add; /* to what dx has */
@@ -187,10 +191,6 @@ void ops_sum_back(ops *o, float *sum, const float *y, size_t ldy, size_t T, size
 /* dx [T, n] and dgain [n] are added to; x is what was normalised, dy the gradient of what came out. */
 void ops_norm_back(ops *o, float *dx, size_t lddx, float *dgain, const float *x, size_t ldx,
                    const float *gain, float eps, const float *dy, size_t lddy, size_t T, size_t n);
-
-/* Gradient of silu(gate) * up: rows [n, F] of dy into rows [gate | up] of out [n, 2 F]. */
-void ops_swiglu_back(ops *o, float *out, const float *gate, const float *up, const float *dy, size_t n,
-                     size_t F);
 
 /* The loss that keeps experts in use within a sequence (DeepSeek-V3 report, section 2.1.2):
  * weight * sum over experts of (share of the choices * E) * (mean share of the scores). */

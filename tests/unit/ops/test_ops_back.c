@@ -158,7 +158,15 @@ static void linear_of_gate(void **state)
     float *dh = malloc(T * K * sizeof *dh), *both = malloc(2 * T * K * sizeof *both);
     ops_linear_back(&o, &(ops_back){.w = &w, .n = 1, .back = &m.back, .T = T,
                                     .in = {.x = gate, .ldx = K, .up = up}, .dy = dy, .lddy = N, .dx = dh, .lddx = K});
-    ops_swiglu_back(&o, both, gate, up, dh, T, K);
+    /* Through products that change nothing. */
+    matrix same = matrix_new(2 * K, 2 * K, 1, 35);
+    const ops_weight *through = &same.w;
+    for (size_t i = 0; i < 4 * K * K; i++) same.values[i] = i % (2 * K + 1) == 0;
+    ops_weight_pack_back(&same.back, &table, 0, 0, 2 * K, same.values);
+    float *any = random_floats(2 * T * K, 37);
+    ops_linear_back(&o, &(ops_back){.w = &through, .n = 1, .back = &same.back, .T = T,
+                                    .in = {.x = any, .ldx = 2 * K}, .dy = dh, .lddy = K, .gate = gate, .up = up,
+                                    .dx = both, .lddx = 2 * K});
     struct product p = {.x = doubles(gate, T * K), .up = doubles(up, T * K), .w = doubles(m.values, N * K), .c = dy,
                         .rows = T, .N = N, .K = K, .experts = 1, .expert = expert};
     for (size_t t = 0; t < T; t++) {
@@ -169,7 +177,8 @@ static void linear_of_gate(void **state)
     check_gradient("dup", product_value, &p, p.up, up, T * K, 2e-5);
     check_gradient("dW", product_value, &p, p.w, matrix_gradient(&m), N * K, 2e-5);
     matrix_free(&m);
-    free(gate), free(up), free(dy), free(dh), free(both), free(p.x), free(p.up), free(p.w);
+    matrix_free(&same);
+    free(any), free(gate), free(up), free(dy), free(dh), free(both), free(p.x), free(p.up), free(p.w);
 }
 
 /* A sum over more rows than a block has, and more columns than a piece. */
