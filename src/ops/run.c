@@ -10,6 +10,7 @@ enum {
     PIECE_PANELS = 16,
     BLOCK_BYTES = 512 << 10, /* of activations: half of a usual second-level cache */
     BLOCK_ROWS = 512,
+    LEAST_ROWS = 64, /* of a block, however long: weights come from farther away than activations */
     STEPS_WORTH_A_THREAD = 16384,
     /* Products of lanes have long sums and few outputs: a block of these and a step of the sum's operands
      * stay in the cache together. */
@@ -38,7 +39,7 @@ static void cut(ops_job *j)
     size_t row_bytes = size_max(1, kern_act_bytes(j->w->mm->act, 1, j->w->K));
     size_t least = j->M > 1 ? 2 : 1;
     j->panels = size_min(size_max(least, PIECE_BYTES / j->w->panel_bytes), PIECE_PANELS);
-    j->m_block = size_min(size_max(BLOCK_BYTES / row_bytes, 16), BLOCK_ROWS) & ~(size_t)15;
+    j->m_block = size_min(size_max(BLOCK_BYTES / row_bytes, LEAST_ROWS), BLOCK_ROWS) & ~(size_t)15;
     if (j->lanes) {
         j->panels = LANES_PANELS;
         j->m_block = LANES_ROWS;
