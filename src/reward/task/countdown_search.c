@@ -4,7 +4,8 @@
  * The narrator joins numbers until three are left, in an order that is anybody's guess. Three are
  * seen through: two of them make up to four values, the third needs up to four to make the target,
  * and a value in both lists is a solution. What is at hand is written down at each turn, so that
- * nothing has to be remembered. */
+ * nothing has to be remembered; a blank stands before every number and sign, so that a vocabulary
+ * with blanks in its tokens has one token for each, wherever it stands. */
 #include "reward/task/countdown.h"
 
 enum { EASY_JOIN = 100, EASY_VALUE = 400, SEARCH_WAYS = 7 };
@@ -51,23 +52,25 @@ static void take(way *w, int i, int j, char op, int32_t v)
     w->left--;
 }
 
-static void put_open(const way *w, buf *out)
+static void say_number(task_tale *t, int32_t v)
 {
-    for (int i = 0; i < w->left; i++) buf_add_char(out, ' '), task_put(out, w->c.value[w->open[i]]);
+    buf_add_char(t->out, ' ');
+    task_put(t->out, v);
 }
 
 /* The join that the way took last, and what it leaves. */
 static void tell_take(task_tale *t, const way *w)
 {
-    countdown_put_step(&w->c, w->c.n - w->left - 1, t->out);
+    int i = w->c.n - w->left - 1;
+    struct countdown_step s = w->c.step[i];
+    say_number(t, w->c.value[s.a]);
+    buf_add(t->out, (char[]){' ', s.op}, 2);
+    say_number(t, w->c.value[s.b]);
+    task_text(t->out, " =");
+    say_number(t, w->c.value[w->c.n + i]);
     task_say(t, ", left", "，余");
-    put_open(w, t->out);
+    for (int k = 0; k < w->left; k++) say_number(t, w->c.value[w->open[k]]);
     buf_add_char(t->out, '\n');
-}
-
-static void tell_values(task_tale *t, const int32_t *v, int n)
-{
-    for (int i = 0; i < n; i++) buf_add_char(t->out, ' '), task_put(t->out, v[i]);
 }
 
 /* What numbers i and j of those left make; returns how many values. */
@@ -75,9 +78,9 @@ static int make(task_tale *t, const way *w, int i, int j, char op[4], int32_t v[
 {
     int32_t a = w->c.value[w->open[i]], b = w->c.value[w->open[j]];
     int n = joins(a, b, easy(countdown_target(&w->c)), op, v);
-    task_put(t->out, a), buf_add_char(t->out, ' '), task_put(t->out, b);
+    say_number(t, a), say_number(t, b);
     task_say(t, " make", " 得");
-    tell_values(t, v, n);
+    for (int k = 0; k < n; k++) say_number(t, v[k]);
     return n;
 }
 
@@ -107,10 +110,10 @@ static bool see_three(task_tale *t, way *w, int i, int j, int32_t goal)
     int32_t x = w->c.value[w->open[3 - i - j]], v[4], need[4];
     char op[4], unused[4];
     int n = make(t, w, i, j, op, v), needs = joins(x, goal, easy(goal), unused, need);
-    task_text(t->out, "; "), task_put(t->out, x);
+    buf_add_char(t->out, ';'), say_number(t, x);
     task_say(t, " needs", " 要");
     for (int k = 0; k < needs; k++) {
-        tell_values(t, &need[k], 1);
+        say_number(t, need[k]);
         for (int made = 0; made < n; made++) {
             if (v[made] != need[k]) continue;
             take(w, i, j, op[made], need[k]);
@@ -198,21 +201,36 @@ static void go_right(task_tale *t, way *w, const countdown *c)
     }
 }
 
+/* The solution from the values before `known`. */
+static void put_solution(const countdown *c, int known, buf *out)
+{
+    buf tight = {0};
+    countdown_put(c, 2 * c->n - 2, known, &tight);
+    for (size_t i = 0; i < tight.n; i++) {
+        bool number = tight.p[i] >= '0';
+        if (i && !(number && tight.p[i - 1] >= '0')) buf_add_char(out, ' ');
+        buf_add_char(out, tight.p[i]);
+    }
+    out->failed |= tight.failed;
+    buf_free(&tight);
+}
+
 /* The solution put together from its end. */
 static void conclude(task_tale *t, const countdown *c)
 {
-    task_say(t, "so ", "所以 ");
+    task_say(t, "so", "所以");
     for (int known = 2 * c->n - 2; known >= c->n; known--) {
-        countdown_put(c, 2 * c->n - 2, known, t->out);
+        buf_add_char(t->out, ' ');
+        put_solution(c, known, t->out);
         buf_add_char(t->out, '\n');
     }
-    countdown_put(c, 2 * c->n - 2, c->n, t->answer);
+    put_solution(c, c->n, t->answer);
 }
 
 static void guess(task_tale *t, const countdown *c)
 {
     for (int i = 0; i < c->n; i++) {
-        if (i) buf_add_char(t->answer, "+-*"[task_below(t->slips, 3)]);
+        if (i) buf_add(t->answer, (char[]){' ', "+-*"[task_below(t->slips, 3)], ' '}, 3);
         task_put(t->answer, c->value[i]);
     }
 }
