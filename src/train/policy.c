@@ -8,30 +8,12 @@
  *
  * The two differ in what an answer's tokens are compared with: GRPO with the other answers to the
  * question, PPO with what a second network, the critic, expected. */
-#include "train/asker.h"
-#include "train/critic.h"
-#include "train/grpo.h"
 #include "train/levels.h"
+#include "train/policy_keys.h"
 #include "train/stage.h"
 
 #include <math.h>
-#include <stddef.h>
 #include <stdlib.h>
-
-enum { GROUP_MAX = 1024 };
-
-typedef struct policy_keys {
-    const char *mean, *layout;
-    const json_t *rewards;
-    size_t questions, group, updates, passes, redraw, answer_tokens;
-    uint64_t refresh, eval_group;
-    float temperature, eval_temperature;
-    grpo_objective objective;
-    answer_reward reward;
-    critic_options critic;
-    double value_lr; /* 0: as the policy's */
-    bool ppo;
-} policy_keys;
 
 typedef struct policy {
     training t;
@@ -53,129 +35,7 @@ typedef struct policy {
     double sampling_seconds, filled_at;
 } policy;
 
-/* ---- keys -------------------------------------------------------------------------------------- */
-
-#define AT(field) offsetof(policy_keys, field)
-static const key own_keys[] = {
-    {"questions", KEY_SIZE, AT(questions), 1, 1 << 20},
-    {"group", KEY_SIZE, AT(group), 1, GROUP_MAX},
-    {"updates", KEY_SIZE, AT(updates), 1, 1 << 20},
-    {"redraw", KEY_SIZE, AT(redraw), 1, 64},
-    {"answer_tokens", KEY_SIZE, AT(answer_tokens), 1, 1 << 20},
-    {"temperature", KEY_FLOAT, AT(temperature), 0.01, 10},
-    {"clip_low", KEY_FLOAT, AT(objective.clip_low), 0, 1000},
-    {"clip_high", KEY_FLOAT, AT(objective.clip_high), 0, 1000},
-    {"kl", KEY_FLOAT, AT(objective.kl), 0, 100},
-    {"refresh", KEY_COUNT, AT(refresh), 0, 1e12},
-    {"mean", KEY_TEXT, AT(mean), 0, 0},
-    {"mean_tokens", KEY_FLOAT, AT(objective.constant), 1, 1e9},
-    {"no_deviation", KEY_FLAG, AT(objective.no_deviation), 0, 0},
-    {"accuracy", KEY_REAL, AT(reward.accuracy), 0, 1000},
-    {"format", KEY_REAL, AT(reward.format), 0, 1000},
-    {"language", KEY_REAL, AT(reward.language), 0, 1000},
-    {"overlong", KEY_REAL, AT(reward.overlong), 0, 1000},
-    {"overlong_tokens", KEY_SIZE, AT(reward.overlong_tokens), 0, 1 << 20},
-    {"layout", KEY_TEXT, AT(layout), 0, 0},
-    {"rewards", KEY_LIST, AT(rewards), 0, 0},
-    {"eval_group", KEY_COUNT, AT(eval_group), 1, GROUP_MAX},
-    {"eval_temperature", KEY_FLOAT, AT(eval_temperature), 0, 10},
-    {0},
-};
-static const key ppo_keys[] = {
-    {"gamma", KEY_FLOAT, AT(critic.gamma), 0, 1},
-    {"lambda", KEY_FLOAT, AT(critic.lambda), 0, 1},
-    {"value_clip", KEY_FLOAT, AT(critic.clip), 0, 1e6},
-    {"value_lr", KEY_REAL, AT(value_lr), 0, 10},
-    {0},
-};
-#undef AT
-
-/* DeepSeek-R1's numbers where it has them: 32 questions, 16 answers each, beta 0.001, the reference
- * renewed every 400 steps, a constant rate of 3e-6 (arXiv 2501.12948). */
-static policy_keys defaults(bool ppo)
-{
-    policy_keys k = {.mean = "response", .layout = "think_answer", .questions = 32, .group = 16,
-                         .updates = 1, .redraw = 1, .answer_tokens = 256, .refresh = 400,
-                         .eval_group = 1, .temperature = 1, .eval_temperature = 1,
-                         .objective = {.clip_low = 0.2f, .clip_high = 0.2f, .kl = 0.001f},
-                         .reward = {.accuracy = 1, .format = 1}};
-    if (!ppo) return k;
-    k.ppo = true;
-    k.mean = "token";
-    k.questions = 512;
-    k.group = 1;
-    k.critic = (critic_options){.gamma = 1, .lambda = 1, .clip = 0.2f};
-    return k;
-}
-
-/* What PPO means by keys that GRPO has too. */
-static ponder_status check_ppo(policy *p, const char *where, ponder_error *err)
-{
-    policy_keys *k = &p->k;
-    if (p->t.passes != 0 && (p->t.passes < 1 || p->t.passes > 1000 || fmod(p->t.passes, 1) != 0))
-        return err_set(err, PONDER_EFORMAT, "%s: \"passes\" over a chunk: want 1 to 1000", where);
-    if (p->t.lora_rank)
-        return err_set(err, PONDER_EFORMAT,
-                       "%s: \"lora_rank\": policy and critic are learnt whole", where);
-    if (k->group == 1 && k->redraw > 1)
-        return err_set(err, PONDER_EFORMAT, "%s: \"redraw\" looks for groups that teach: want "
-                       "\"group\" 2 or more", where);
-    k->passes = p->t.passes != 0 ? (size_t)p->t.passes : 1;
-    k->critic.kl = k->objective.kl; /* of the reward, not of the loss */
-    k->objective.kl = 0;
-    k->critic.raw = k->objective.no_deviation;
-    return PONDER_OK;
-}
-
-static ponder_status check_grpo(policy *p, const char *where, ponder_error *err)
-{
-    p->k.passes = 1;
-    if (p->t.passes != 0)
-        return err_set(err, PONDER_EFORMAT, "%s: want \"steps\", not \"passes\"", where);
-    if (p->k.group > 1) return PONDER_OK;
-    return err_set(err, PONDER_EFORMAT, "%s: \"group\" is 1: want 2 or more to compare", where);
-}
-
-static ponder_status check_keys(policy *p, const char *where, ponder_error *err)
-{
-    static const char *const MEANS[] = {"response", "token", "constant"};
-    policy_keys *k = &p->k;
-    size_t mean = 0;
-    while (mean < COUNT_OF(MEANS) && strcmp(k->mean, MEANS[mean])) mean++;
-    k->objective.mean = (enum grpo_mean)mean;
-    if (mean == COUNT_OF(MEANS))
-        return err_set(err, PONDER_EFORMAT, "%s: \"mean\" \"%s\": want response, token or constant",
-                       where, k->mean);
-    if (k->objective.mean == GRPO_MEAN_CONSTANT && k->objective.constant <= 0)
-        k->objective.constant = (float)k->answer_tokens;
-    TRY(asker_check_form(&k->reward.layout, k->layout, k->answer_tokens, p->t.max_tokens, where,
-                         err));
-    if (k->questions % k->updates)
-        return err_set(err, PONDER_EFORMAT, "%s: \"updates\" (%zu) must divide \"questions\" (%zu)",
-                       where, k->updates, k->questions);
-    if (k->reward.overlong_tokens > k->answer_tokens)
-        return err_set(err, PONDER_EFORMAT, "%s: \"overlong_tokens\" is more than \"answer_tokens\"",
-                       where);
-    if (!p->t.data) return err_set(err, PONDER_EFORMAT, "%s: no \"data\"", where);
-    if (!p->t.steps) return err_set(err, PONDER_EFORMAT, "%s: want \"steps\"", where);
-    return k->ppo ? check_ppo(p, where, err) : check_grpo(p, where, err);
-}
-
-static ponder_status read_keys(policy *p, const recipe_stage *stage, const char *where,
-                               ponder_error *err)
-{
-    bool ppo = !strcmp(stage->kind, "ppo");
-    *p = (policy){.t = training_defaults(), .k = defaults(ppo)};
-    p->t.lr = p->t.lr_end = 3e-6;
-    p->t.schedule = "constant";
-    p->t.decay = 0;
-    p->t.balance_loss = p->t.balance_speed = p->t.mtp_weight = 0;
-    const key_table tables[] = {{stage_keys, NULL}, {training_keys, &p->t}, {own_keys, &p->k},
-                                {ppo_keys, &p->k}};
-    TRY(keys_read(stage->json, where, tables, COUNT_OF(tables) - !ppo, err));
-    TRY(training_check(&p->t, where, err));
-    return check_keys(p, where, err);
-}
+/* ---- questions --------------------------------------------------------------------------------- */
 
 /* Are the rows such that their answers can be judged as the recipe wants? */
 static ponder_status check_questions(const policy *p, const questions *q, ponder_error *err)
@@ -215,9 +75,9 @@ static void close_questions(policy *p)
 ponder_status policy_check(const recipe *r, const recipe_stage *stage, ponder_error *err)
 {
     char where[256];
-    policy p;
+    policy p = {0};
     recipe_where(where, r, stage);
-    TRY(read_keys(&p, stage, where, err));
+    TRY(policy_keys_read(&p.k, &p.t, stage, where, err));
     ponder_status st = open_questions(&p, r, where, NULL, err);
     close_questions(&p);
     return st;
@@ -270,7 +130,7 @@ static void set_advantages(policy *p)
 {
     size_t G = p->k.group;
     for (size_t q = 0; q < p->k.questions; q++) {
-        float reward[GROUP_MAX], a[GROUP_MAX];
+        float reward[POLICY_GROUP_MAX], a[POLICY_GROUP_MAX];
         answer *of = &p->chunk.of[q * G];
         for (size_t i = 0; i < G; i++) reward[i] = of[i].reward;
         grpo_advantages(a, reward, 1, G, p->k.objective.no_deviation);
@@ -599,7 +459,7 @@ static ponder_status open_arrays(policy *p, ponder_error *err)
 
 static ponder_status open_policy(policy *p, const stage_context *c, ponder_error *err)
 {
-    TRY(read_keys(p, c->stage, c->where, err));
+    TRY(policy_keys_read(&p->k, &p->t, c->stage, c->where, err));
     p->c = c;
     TRY(open_questions(p, c->recipe, c->where, c, err));
     const stage_besides besides = {.copies = (size_t)wants_reference(p) + (chunk_steps(p) > 1),
@@ -627,7 +487,7 @@ static void close_policy(policy *p)
 
 ponder_status policy_run(const stage_context *c, ponder_error *err)
 {
-    policy p;
+    policy p = {0};
     train_loop_options o;
     ponder_status st = open_policy(&p, c, err);
     if (st == PONDER_OK) st = stage_loop_options(&o, c, &p.t, err);
