@@ -12,8 +12,7 @@ struct countdown_step {
     char op;
 };
 
-/* Values 0..n-1 are the given numbers, n + i is the result of step i, the last one is the target.
- */
+/* Values 0..n-1 are the given numbers, n + i is the result of step i, the last the target. */
 typedef struct countdown {
     int n;
     int32_t value[2 * COUNTDOWN_NUMBERS - 1];
@@ -25,8 +24,6 @@ int32_t countdown_target(const countdown *c);
 int32_t countdown_join(int32_t a, char op, int32_t b, int32_t most);
 /* Value v as an expression of the values before `known`. */
 void countdown_put(const countdown *c, int v, int known, buf *out);
-/* "a+b=c" of step i. */
-void countdown_put_step(const countdown *c, int i, buf *out);
 
 /* Every way in turn, in words, with the answer it finds; a flawed one gives up and guesses. */
 void countdown_search(task_tale *t, const countdown *c);

@@ -136,7 +136,7 @@ static void put_join(buf *out, int32_t a, char op, int32_t b, int32_t v)
     buf_add_char(out, '='), task_put(out, v);
 }
 
-void countdown_put_step(const countdown *c, int i, buf *out)
+static void put_step(const countdown *c, int i, buf *out)
 {
     struct countdown_step s = c->step[i];
     put_join(out, c->value[s.a], s.op, c->value[s.b], c->value[c->n + i]);
@@ -252,14 +252,14 @@ static void right_way(task_tale *t, const countdown *c)
     int last = c->n - 2;
     struct countdown_step s = c->step[last];
     int32_t a = c->value[s.a], b = c->value[s.b];
-    for (int i = 0; i < last; i++) countdown_put_step(c, i, t->out), task_text(t->out, ", ");
+    for (int i = 0; i < last; i++) put_step(c, i, t->out), task_text(t->out, ", ");
     for (const char *op = "+-*/"; *op && *op != s.op; op++) {
         int32_t r = attempt(a, *op, b, countdown_target(c));
         if (r < 0 || r == countdown_target(c)) continue;
         put_join(t->out, a, *op, b, r);
         buf_add_char(t->out, ' ');
     }
-    countdown_put_step(c, last, t->out), buf_add_char(t->out, '\n');
+    put_step(c, last, t->out), buf_add_char(t->out, '\n');
 }
 
 /* How long a search lasts has no memory: after any number of misses the next way is as likely to
@@ -290,7 +290,7 @@ static void trace(const void *state, task_tale *t)
             task_say(t, i + 1 < steps ? "make " : "goal ", i + 1 < steps ? "先得 " : "目标 ");
             task_put(t->out, c->value[c->n + i]);
             task_text(t->out, ": ");
-            countdown_put_step(c, i, t->out), buf_add_char(t->out, '\n');
+            put_step(c, i, t->out), buf_add_char(t->out, '\n');
         }
         break;
     case TASK_BACKWARD:
@@ -314,8 +314,7 @@ static void trace(const void *state, task_tale *t)
         }
     }
     if (t->o->style == TASK_DIRECT || t->o->style == TASK_VERIFICATION)
-        for (int i = 0; i < steps; i++)
-            countdown_put_step(c, i, t->out), buf_add_char(t->out, '\n');
+        for (int i = 0; i < steps; i++) put_step(c, i, t->out), buf_add_char(t->out, '\n');
     countdown_put(c, 2 * c->n - 2, c->n, t->answer);
     if (t->o->style == TASK_VERIFICATION) {
         task_say(t, "check: ", "检查：");
