@@ -67,7 +67,8 @@ void model_train_count(model_trainable *t, size_t *scratch, size_t *kept)
         most = size_max(most, t->kept.used - mark);
         model_back_layer(&b, l);
     }
-    *scratch = s->scratch.peak;
+    /* A batch that is only looked at keeps nothing: what others keep it has in scratch. */
+    *scratch = size_max(s->scratch.peak, model_step_bytes(&t->m, t->o.pool, b.T));
     *kept = size_max(streams + (t->o.recompute ? most : records), module);
     t->kept = (arena){0};
     *s = (model_step){0};
