@@ -131,18 +131,18 @@ static void run_span(const struct attend *t, const struct unit *u, size_t span, 
     t->o->k->attn[a->kv].span(&args);
 }
 
-/* Tells a lane what comes after a span of unit i when it has the units up to `end`. */
-static void find_next(const struct attend *t, size_t i, const struct unit *u, size_t span, size_t end,
-                      struct lane *l)
+/* Tells a lane what comes after a span of unit u: more of it, or the unit `after`, or nothing. */
+static void find_next(const struct attend *t, const struct unit *u, const struct unit *after,
+                      size_t span, struct lane *l)
 {
     const bool same = span + 1 < u->spans;
     const size_t from = same ? (span + 1) * KERN_SPAN : 0;
+    const struct unit *next = same ? u : after;
     l->next = NULL;
-    if (!same && i + 1 == end) return;
-    const struct unit next = same ? *u : unit_at(t, i + 1);
-    l->next = t->a->base + next.seq->pages[from / KERN_PAGE] * t->a->page_bytes +
-              next.head * t->a->head_bytes;
-    l->n_next = next.seq->pos + next.seq->n - from;
+    if (!next) return;
+    l->next = t->a->base + next->seq->pages[from / KERN_PAGE] * t->a->page_bytes +
+              next->head * t->a->head_bytes;
+    l->n_next = next->seq->pos + next->seq->n - from;
 }
 
 /* Takes a later span's state into that of the earlier ones; `first` starts afresh. */
@@ -184,11 +184,14 @@ static void run_units(void *arg, size_t begin, size_t end, int worker)
 {
     const struct attend *t = arg;
     struct lane *l = &t->lanes[worker];
+    struct unit u, after = unit_at(t, begin);
     for (size_t i = begin; i < end; i++) {
-        struct unit u = unit_at(t, i);
+        const bool last = i + 1 == end;
+        u = after;
+        if (!last) after = unit_at(t, i + 1);
         load_queries(t, &u, l->q);
         for (size_t s = 0; s < u.spans; s++) {
-            find_next(t, i, &u, s, end, l);
+            find_next(t, &u, last ? NULL : &after, s, l);
             run_span(t, &u, s, l, &l->fresh);
             merge(t, &l->all, &l->fresh, rows_of(&u), s == 0);
         }

@@ -147,28 +147,27 @@ KERN_INLINE const cell *values(enum kern_kv t, cell *to, const void *page, size_
 static const cell *latent_values(attn_room *room, const cell *key, size_t groups, size_t d,
                                  size_t dv);
 
-/* The same of all heads, *apart cells from head to head. */
-KERN_INLINE const cell *keys_of_heads(enum kern_kv t, const kern_attn_args *a, attn_room *room,
-                                      size_t at, size_t groups, size_t *apart)
+enum operand { KEYS, VALUES };
+
+/* n positions of a page, keys in sixteens, as cells. */
+KERN_INLINE const cell *operand(enum kern_kv t, enum operand which, cell *to, const void *page, size_t n,
+                                size_t width)
 {
-    const uint8_t *page = a->k[at / KERN_PAGE];
-    const cell *first = keys(t, room->key, page, groups, a->d);
-    const bool made = first == room->key;
-    *apart = made ? groups * 16 * (a->d / CELL) : a->head_bytes / sizeof(cell);
-    for (size_t h = 1; made && h < a->heads; h++)
-        keys(t, room->key + h * *apart, page + h * a->head_bytes, groups, a->d);
-    return first;
+    return which == KEYS ? keys(t, to, page, n / 16, width) : values(t, to, page, n, width);
 }
 
-KERN_INLINE const cell *values_of_heads(enum kern_kv t, const kern_attn_args *a, attn_room *room,
-                                        size_t at, size_t positions, size_t *apart)
+/* The same of all heads, from position `at` of the span on, *apart cells from head to head. */
+KERN_INLINE const cell *of_heads(enum kern_kv t, enum operand which, const kern_attn_args *a, attn_room *room,
+                                 size_t at, size_t n, size_t *apart)
 {
-    const uint8_t *page = a->v[at / KERN_PAGE];
-    const cell *first = values(t, room->value, page, positions, a->dv);
-    const bool made = first == room->value;
-    *apart = made ? size_ceil_div(positions, CELL) * a->dv : a->head_bytes / sizeof(cell);
+    const uint8_t *page = (which == KEYS ? a->k : a->v)[at / KERN_PAGE];
+    cell *to = which == KEYS ? room->key : room->value;
+    const size_t width = which == KEYS ? a->d : a->dv;
+    const cell *first = operand(t, which, to, page, n, width);
+    const bool made = first == to;
+    *apart = made ? size_ceil_div(n, CELL) * width : a->head_bytes / sizeof(cell);
     for (size_t h = 1; made && h < a->heads; h++)
-        values(t, room->value + h * *apart, page + h * a->head_bytes, positions, a->dv);
+        operand(t, which, to + h * *apart, page + h * a->head_bytes, n, width);
     return first;
 }
 
@@ -255,7 +254,7 @@ KERN_INLINE void scores(enum kern_kv t, const kern_attn_args *a, attn_room *room
     const cell *q = queries(a, room, &ldq);
     for (size_t at = 0; at < seen; at += KERN_PAGE) {
         size_t groups = size_ceil_div(size_min(seen - at, KERN_PAGE), 16), then = at + KERN_PAGE;
-        const cell *k = keys_of_heads(t, a, room, at, groups, &apart);
+        const cell *k = of_heads(t, KEYS, a, room, at, groups * 16, &apart);
         upcoming next =
             then < seen ? upcoming_keys(t, a, then, seen) : upcoming_values(t, a, 0, seen);
         for (size_t r = 0; r < all; r += step) {
@@ -332,7 +331,7 @@ KERN_INLINE void span(enum kern_kv t, const kern_attn_args *a)
     do { /* the first page also when nothing is seen: it clears the outputs */
         size_t n = size_min(seen - at, KERN_PAGE), groups = size_ceil_div(n, 16);
         const cell *v =
-            a->v ? values_of_heads(t, a, room, at, n, &apart)
+            a->v ? of_heads(t, VALUES, a, room, at, n, &apart)
                  : latent_values(room, keys(t, room->key, a->k[at / KERN_PAGE], groups, a->d),
                                  groups, a->d, a->dv);
         at += KERN_PAGE;

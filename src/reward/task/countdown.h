@@ -20,6 +20,8 @@ typedef struct countdown {
 } countdown;
 
 int32_t countdown_target(const countdown *c);
+/* The values v[0..n) from the smallest on. */
+void countdown_sort(int32_t *v, int n);
 /* a op b where it is a natural number of at most `most`, else 0. */
 int32_t countdown_join(int32_t a, char op, int32_t b, int32_t most);
 /* Value v as an expression of the values before `known`. */

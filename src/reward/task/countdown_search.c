@@ -151,11 +151,8 @@ typedef struct told {
 static bool is_new(told *seen, const way *w)
 {
     int32_t v[3] = {0};
-    for (int i = 0; i < w->left; i++) {
-        int j = i;
-        for (; j > 0 && v[j - 1] > w->c.value[w->open[i]]; j--) v[j] = v[j - 1];
-        v[j] = w->c.value[w->open[i]];
-    }
+    for (int i = 0; i < w->left; i++) v[i] = w->c.value[w->open[i]];
+    countdown_sort(v, w->left);
     for (int i = 0; i < seen->n; i++)
         if (!memcmp(seen->v[i], v, sizeof v)) return false;
     memcpy(seen->v[seen->n++], v, sizeof v);

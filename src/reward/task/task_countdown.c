@@ -6,9 +6,17 @@
 #include "reward/task/countdown.h"
 #include "reward/task/task_puzzle.h"
 
-enum { NUMBERS = COUNTDOWN_NUMBERS, EXPRESSION_BYTES = 128 };
-
 int32_t countdown_target(const countdown *c) { return c->value[2 * c->n - 2]; }
+
+void countdown_sort(int32_t *v, int n)
+{
+    for (int i = 1; i < n; i++) {
+        int32_t x = v[i];
+        int j = i;
+        for (; j > 0 && v[j - 1] > x; j--) v[j] = v[j - 1];
+        v[j] = x;
+    }
+}
 
 int32_t countdown_join(int32_t a, char op, int32_t b, int32_t most)
 {
@@ -25,7 +33,7 @@ static bool draw(void *state, task_draw *d, int level)
     enum { INTERMEDIATE = 2000 };
     countdown *c = state;
     c->n = LADDER[level - 1].n;
-    uint8_t open[NUMBERS];
+    uint8_t open[COUNTDOWN_NUMBERS];
     int left = c->n;
     for (int i = 0; i < c->n; i++) {
         c->value[i] = (int32_t)task_between(d, 1, LADDER[level - 1].most);
@@ -52,12 +60,9 @@ static bool draw(void *state, task_draw *d, int level)
 static void key(const void *state, buf *out)
 {
     const countdown *c = state;
-    int32_t v[NUMBERS];
-    for (int i = 0; i < c->n; i++) {
-        int j = i;
-        for (; j > 0 && v[j - 1] > c->value[i]; j--) v[j] = v[j - 1];
-        v[j] = c->value[i];
-    }
+    int32_t v[COUNTDOWN_NUMBERS];
+    memcpy(v, c->value, (size_t)c->n * sizeof *v);
+    countdown_sort(v, c->n);
     task_numbers(out, v, c->n);
     buf_add_char(out, '=');
     task_put(out, countdown_target(c));
@@ -220,7 +225,7 @@ static bool is_new(ways *w, int32_t a, int32_t b)
  * was told before. Two numbers have one way, which is told up to the right join. */
 static bool wrong_way(task_tale *t, const countdown *c, int32_t goal, ways *told)
 {
-    int32_t v[NUMBERS];
+    int32_t v[COUNTDOWN_NUMBERS];
     size_t start = t->out->n;
     int left = c->n;
     memcpy(v, c->value, sizeof *v * (size_t)c->n);

@@ -49,7 +49,6 @@ static void equal_answers_are_one_class(void **state)
     vote_free(&v);
 }
 
-/* Against every way the samples to come could vote: decided means none changes the winner. */
 static void an_answer_is_no_pattern(void **state)
 {
     (void)state;
@@ -64,6 +63,7 @@ static void an_answer_is_no_pattern(void **state)
     vote_free(&v);
 }
 
+/* Against every way the samples to come could vote: decided means none changes the winner. */
 static void decided_means_decided(void **state)
 {
     (void)state;
