@@ -29,6 +29,15 @@ static const model_config MOE = {
     .expert_groups = 1, .expert_groups_used = 1, .gate = MODEL_GATE_SIGMOID, .gate_normalize = true,
     .gate_scale = 1, .bos = -1, .eos = -1};
 
+/* The same without experts: a feed-forward layer as wide as those a token uses. */
+static model_config without_experts(model_config c)
+{
+    snprintf(c.name, sizeof c.name, "mla");
+    c.ffn = c.experts_used * c.expert_ffn;
+    c.experts = c.experts_used = c.expert_ffn = c.dense_layers = 0;
+    return c;
+}
+
 /* Processor seconds a thread: what a step takes when nothing else runs, exact for one thread. */
 static double seconds(pool *p)
 {
@@ -94,7 +103,7 @@ int main(int argc, char **argv)
 {
     const char *size = argc > 1 ? argv[1] : "small", *type = argc > 2 ? argv[2] : "f32";
     int threads = argc > 3 ? atoi(argv[3]) : cpu_cores(), steps = argc > 4 ? atoi(argv[4]) : 5;
-    model_config c = !strcmp(size, "middle") ? MIDDLE : !strcmp(size, "moe") ? MOE : SMALL;
+    model_config c = !strcmp(size, "middle") ? MIDDLE : !strcmp(size, "moe") ? MOE : !strcmp(size, "mla") ? without_experts(MOE) : SMALL;
     size_t n_seq = c.width > 256 ? 4 : 32, length = c.width > 256 ? 512 : 256;
     if (argc > 5) c.vocab = atoi(argv[5]);
     ponder_error err = {0};

@@ -8,6 +8,11 @@
 /* A body that its callers complete by constant arguments. */
 #define KERN_INLINE static inline __attribute__((always_inline))
 
+/* Twelve rows of activations are addressed as three pointers and multiples of the distance between rows. Left
+ * alone, compilers keep an address for each row, more than there are registers, and spill them in the
+ * innermost loop (8 % of a product); a pointer whose value they cannot know stays one. */
+#define KERN_OPAQUE(p) __asm__("" : "+r"(p))
+
 /* Each overlays its family's entries; the reference goes first and fills everything. */
 void kern_init_mm_ref(kern *k);
 float kern_max_abs_ref(const float *x, size_t n);

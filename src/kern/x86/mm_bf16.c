@@ -22,15 +22,24 @@ INLINE __m512bh pair_of(const uint16_t *x)
 INLINE void dot(__m512 acc[2][COLUMNS], const uint8_t *w0, const uint8_t *w1, const uint16_t *x,
                 size_t ldx, size_t pairs, const int P, const int C, const bool lanes)
 {
-    for (size_t i = 0; i < pairs; i++) {
-        const __m512bh a = (__m512bh)_mm512_loadu_si512(w0 + 64 * i);
-        const __m512bh b = (__m512bh)_mm512_loadu_si512(w1 + 64 * i);
+    const size_t column = lanes ? ldx : 2, row = lanes ? 2 : ldx;
+    const uint16_t *rows0 = x, *rows4 = x + 4 * row, *rows8 = x + 8 * row;
+    for (size_t i = 0; i < pairs; i++, w0 += 64, w1 += 64) {
+        const __m512bh a = (__m512bh)_mm512_loadu_si512(w0);
+        const __m512bh b = (__m512bh)_mm512_loadu_si512(w1);
 #pragma GCC unroll 12
         for (int c = 0; c < C; c++) {
-            const __m512bh v = pair_of(lanes ? x + i * ldx + 2 * (size_t)c : x + (size_t)c * ldx + 2 * i);
+            const uint16_t *rows = c < 4 ? rows0 : c < 8 ? rows4 : rows8;
+            const __m512bh v = pair_of(rows + (size_t)(c % 4) * row);
             acc[0][c] = _mm512_dpbf16_ps(acc[0][c], a, v);
             if (P > 1) acc[1][c] = _mm512_dpbf16_ps(acc[1][c], b, v);
         }
+        rows0 += column;
+        rows4 += column;
+        rows8 += column;
+        KERN_OPAQUE(rows0);
+        KERN_OPAQUE(rows4);
+        KERN_OPAQUE(rows8);
     }
 }
 

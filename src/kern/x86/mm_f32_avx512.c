@@ -32,15 +32,25 @@ INLINE void tile(float *y, size_t ldy, const uint8_t *w0, const uint8_t *w1, con
         _mm_prefetch((const char *)(next + (size_t)c * ldy), _MM_HINT_T1);
         _mm_prefetch((const char *)(next + (size_t)c * ldy + 16), _MM_HINT_T1);
     }
-    const size_t unit = (size_t)size * KERN_ROWS;
-    for (size_t k = k0; k < k1; k++) {
-        const __m512 a = weight(w0 + k * unit, size), b = weight(w1 + k * unit, size);
+    const size_t unit = (size_t)size * KERN_ROWS, column = lanes ? ldx : 1, row = lanes ? 1 : ldx;
+    const float *rows0 = x + k0 * column, *rows4 = rows0 + 4 * row, *rows8 = rows0 + 8 * row;
+    w0 += k0 * unit;
+    w1 += k0 * unit;
+    for (size_t k = k0; k < k1; k++, w0 += unit, w1 += unit) {
+        const __m512 a = weight(w0, size), b = weight(w1, size);
 #pragma GCC unroll 12
         for (int c = 0; c < C; c++) {
-            const __m512 v = _mm512_set1_ps(lanes ? x[k * ldx + (size_t)c] : x[(size_t)c * ldx + k]);
+            const float *rows = c < 4 ? rows0 : c < 8 ? rows4 : rows8;
+            const __m512 v = _mm512_set1_ps(rows[(size_t)(c % 4) * row]);
             acc[0][c] = _mm512_fmadd_ps(a, v, acc[0][c]);
             acc[1][c] = _mm512_fmadd_ps(b, v, acc[1][c]);
         }
+        rows0 += column;
+        rows4 += column;
+        rows8 += column;
+        KERN_OPAQUE(rows0);
+        KERN_OPAQUE(rows4);
+        KERN_OPAQUE(rows8);
     }
 #pragma GCC unroll 12
     for (int c = 0; c < C; c++) {
