@@ -52,9 +52,9 @@ typedef struct kern_q8k {
  * w: ceil(N / KERN_ROWS) panels. x: an activation of `rows` rows in the type's form (of which the M
  * from `first` on are used).
  *
- * What training asks for besides, of F32 and BF16 weights only; all zero otherwise. In units of four
- * bytes (a column, or a pair of BF16 columns) x may be given as lanes, unit k of row m standing at
- * (m / KERN_ROWS) * x_panel + k * x_step + m % KERN_ROWS: as panels are, or as the columns of a matrix. */
+ * What training asks for besides, of F32 and BF16 weights only; all zero otherwise: sums over the rows of
+ * matrices as they stand. In units of four bytes (a column, or a pair of BF16 columns), all distances in bytes: w
+ * may be lanes (below), and x columns, unit k of row m standing at k * x_step + 4 * m. */
 typedef struct kern_mm_args {
     float *y;
     size_t ldy;
@@ -63,9 +63,19 @@ typedef struct kern_mm_args {
     size_t rows, first; /* of x */
     size_t N, M, K;
     bool add;               /* to what y has, instead of to 0 */
-    size_t w_panel;         /* bytes from panel to panel; 0: those of K columns */
-    size_t x_step, x_panel; /* x_step not 0: x is lanes */
+    size_t w_panel, w_step; /* of lanes; 0: of packed panels of K columns */
+    size_t x_step;          /* not 0: x is columns */
 } kern_mm_args;
+
+/* A matrix as lanes: its columns, KERN_ROWS to a panel. Unit k of panel p, KERN_ROWS times four bytes, stands at
+ * p * panel + k * step and holds row k, or of BF16 rows 2k and 2k + 1 as pairs. A packed weight is the lanes of its
+ * transpose (step KERN_LINE), and rows of F32 numbers are lanes as they stand (panel KERN_LINE), if what follows
+ * the last row's columns up to a multiple of KERN_ROWS may be read. */
+typedef struct kern_lanes {
+    void *at;
+    size_t panel, step; /* bytes */
+} kern_lanes;
+enum { KERN_LINE = 4 * KERN_ROWS };
 
 typedef struct kern_mm {
     enum kern_act act;
@@ -159,11 +169,9 @@ typedef struct kern {
     kern_mm mm_e4m3; /* BF16 weights that were rounded to E4M3, with activations of that form */
     /* Row m (of M) of an activation from K floats. */
     void (*act[KERN_ACTS])(void *dst, size_t m, size_t M, const float *x, size_t K);
-    /* Rows [t, t + n) of T rows, n <= KERN_ROWS and t even, into panels of the
-     * transposed matrix: lane r of panel p is column KERN_ROWS * p + r of the rows. For the forms
-     * F32, BF16 and E4M3. */
-    void (*lanes[KERN_ACTS])(void *panels, size_t t, size_t T, const float *x, size_t ldx, size_t n,
-                             size_t K);
+    /* n <= KERN_ROWS rows as the lanes from to->at on; columns up to a multiple of KERN_ROWS and, for pairs, a row
+     * after an odd last one are filled with zeros. For the forms F32, BF16 and E4M3. */
+    void (*lanes[KERN_ACTS])(const kern_lanes *to, const float *x, size_t ldx, size_t n, size_t K);
     /* One panel of at most KERN_ROWS rows of `units` times four bytes: F32 numbers, or pairs of BF16. What
      * kern_pack does for those types, faster. */
     void (*interleave)(void *panel, const void *rows, size_t row_bytes, size_t n, size_t units);

@@ -10,16 +10,16 @@
 
 enum { QUERIES = 32 };
 
-/* A worker's room for one unit: panels of matrices or of their transposes, and rows in the form
- * that products read. */
+/* A worker's room for one unit: panels, rows in the form that products read, and lanes of what cannot be read as it
+ * stands. */
 struct lane {
-    void *key_rows, *value_rows;    /* panels of K [n, d] and V [n, dv] */
-    void *key_columns;              /* of K^T */
-    float *p, *ds;                  /* [QUERIES, n] */
-    void *p_columns, *ds_columns;   /* panels of P^T and dS^T [n, QUERIES] */
-    void *q, *dout, *ds_form;       /* rows: [QUERIES, d], [QUERIES, dv], [QUERIES, n] */
-    void *q_columns, *dout_columns; /* panels of Q^T, dO^T */
-    void *room;                     /* KERN_ROWS rows of keys or values */
+    void *key_rows, *value_rows;  /* panels of K [n, d] and V [n, dv] */
+    void *key_lanes;              /* of K */
+    float *p, *ds;                /* [QUERIES, n] */
+    void *p_lanes, *ds_lanes;
+    void *q, *dout, *ds_form;     /* rows: [QUERIES, d], [QUERIES, dv], [QUERIES, n] */
+    void *q_lanes, *dout_lanes;
+    void *room;                   /* KERN_ROWS rows of keys or values */
 };
 
 struct attend {
@@ -53,17 +53,24 @@ static void pack_rows(const struct attend *t, void *panels, const float *x, size
     }
 }
 
-/* The same rows as the panels of a weight [width, n]. */
-static void pack_columns(const struct attend *t, void *panels, const float *x, size_t ld, size_t n,
-                         size_t width)
+/* The same rows as lanes, or as columns: those of F32 as they stand where nothing past their ends is read. */
+static kern_lanes lanes_of(const struct attend *t, void *room, const float *x, size_t ld, size_t n, size_t width,
+                           bool columns)
 {
-    for (size_t r = 0; r < n; r += KERN_ROWS)
-        t->o->k->lanes[t->mm->act](panels, r, n, x + r * ld, ld, size_min(KERN_ROWS, n - r), width);
+    if (t->mm->act == KERN_ACT_F32 && (columns || width % KERN_ROWS == 0))
+        return (kern_lanes){(void *)(uintptr_t)x, KERN_LINE, ld * sizeof *x};
+    kern_lanes all = {room, KERN_LINE, kern_panels(width) * KERN_LINE};
+    for (size_t r = 0; r < n; r += KERN_ROWS) {
+        kern_lanes to = ops_lanes_from(all, r / t->mm->block);
+        t->o->k->lanes[t->mm->act](&to, x + r * ld, ld, size_min(KERN_ROWS, n - r), width);
+    }
+    return all;
 }
 
 /* One unit as its blocks see it. */
 struct unit {
     const struct lane *l;
+    kern_lanes keys;
     const float *q, *dout; /* of the sequence's first token */
     float *dq, *dk, *dv;
     size_t n;
@@ -83,21 +90,22 @@ static void score_rows(const struct attend *t, const struct lane *l, size_t at, 
     }
 }
 
-/* y [seen, width] += columns^T times the panels of rows^T, both of a block of queries. */
-static void add_product(const struct attend *t, float *y, size_t ldy, const void *columns,
-                        const void *panels, size_t seen, size_t width, size_t rows)
+/* y [seen, width] += columns^T times lanes, both of a block of queries. */
+static void add_product(const struct attend *t, float *y, size_t ldy, kern_lanes columns, kern_lanes lanes,
+                        size_t seen, size_t width, size_t rows)
 {
     t->mm->mul(&(kern_mm_args){.y = y,
                                .ldy = ldy,
-                               .w = panels,
-                               .x = columns,
+                               .w = lanes.at,
+                               .x = columns.at,
                                .rows = seen,
                                .N = width,
                                .M = seen,
                                .K = rows,
                                .add = true,
-                               .x_step = KERN_ROWS,
-                               .x_panel = kern_panel_bytes(t->mm, rows) / sizeof(uint32_t)});
+                               .w_panel = lanes.panel,
+                               .w_step = lanes.step,
+                               .x_step = columns.step});
 }
 
 /* Queries [at, at + rows): they see the first `seen` positions. */
@@ -129,19 +137,18 @@ static void run_block(const struct attend *t, const struct unit *u, size_t at, s
     form_rows(t, l->ds_form, l->ds, seen, rows, seen);
     t->mm->mul(&(kern_mm_args){.y = u->dq + at * a->lddq,
                                .ldy = a->lddq,
-                               .w = l->key_columns,
-                               .w_panel = kern_panel_bytes(t->mm, u->n),
+                               .w = u->keys.at,
+                               .w_panel = u->keys.panel,
+                               .w_step = u->keys.step,
                                .x = l->ds_form,
                                .rows = rows,
                                .N = d,
                                .M = rows,
                                .K = seen});
-    pack_columns(t, l->q_columns, q, a->ldq, rows, d);
-    pack_columns(t, l->dout_columns, dout, a->lddout, rows, dv);
-    pack_columns(t, l->p_columns, l->p, seen, rows, seen);
-    pack_columns(t, l->ds_columns, l->ds, seen, rows, seen);
-    add_product(t, u->dk, t->lddk, l->ds_columns, l->q_columns, seen, d, rows);
-    add_product(t, u->dv, t->lddv, l->p_columns, l->dout_columns, seen, dv, rows);
+    add_product(t, u->dk, t->lddk, lanes_of(t, l->ds_lanes, l->ds, seen, rows, seen, true),
+                lanes_of(t, l->q_lanes, q, a->ldq, rows, d, false), seen, d, rows);
+    add_product(t, u->dv, t->lddv, lanes_of(t, l->p_lanes, l->p, seen, rows, seen, true),
+                lanes_of(t, l->dout_lanes, dout, a->lddout, rows, dv, false), seen, dv, rows);
 }
 
 static void run_units(void *arg, size_t begin, size_t end, int worker)
@@ -156,8 +163,8 @@ static void run_units(void *arg, size_t begin, size_t end, int worker)
         const float *value = a->latent ? key : a->v + first * a->ldv + g * a->dv;
         pack_rows(t, l->key_rows, key, a->ldk, s->n, a->d, l->room);
         pack_rows(t, l->value_rows, value, a->latent ? a->ldk : a->ldv, s->n, a->dv, l->room);
-        pack_columns(t, l->key_columns, key, a->ldk, s->n, a->d);
         struct unit u = {.l = l,
+                         .keys = lanes_of(t, l->key_lanes, key, a->ldk, s->n, a->d, false),
                          .q = a->q + first * a->ldq + h * a->d,
                          .dout = a->dout + first * a->lddout + h * a->dv,
                          .dq = a->dq + first * a->lddq + h * a->d,
@@ -205,16 +212,16 @@ static void take_lanes(struct attend *t, size_t longest)
         struct lane l = {
             .key_rows = arena_new(s, float, n *d),
             .value_rows = arena_new(s, float, n *dv),
-            .key_columns = arena_new(s, float, n *d),
+            .key_lanes = arena_new(s, float, n *d),
             .p = arena_new(s, float, QUERIES *n),
             .ds = arena_new(s, float, QUERIES *n),
-            .p_columns = arena_new(s, float, QUERIES *n),
-            .ds_columns = arena_new(s, float, QUERIES *n),
+            .p_lanes = arena_new(s, float, QUERIES *n),
+            .ds_lanes = arena_new(s, float, QUERIES *n),
             .q = arena_new(s, float, QUERIES *d),
             .dout = arena_new(s, float, QUERIES *dv),
             .ds_form = arena_new(s, float, QUERIES *n),
-            .q_columns = arena_new(s, float, QUERIES *d),
-            .dout_columns = arena_new(s, float, QUERIES *dv),
+            .q_lanes = arena_new(s, float, QUERIES *d),
+            .dout_lanes = arena_new(s, float, QUERIES *dv),
             .room = arena_new(s, float, KERN_ROWS *size_max(d, dv)),
         };
         if (!ops_counting(t->o)) t->lanes[i] = l;

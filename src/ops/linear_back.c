@@ -1,12 +1,13 @@
 /* Gradients of products: of their inputs and of their weights in one parallel phase.
  * SPDX-License-Identifier: MIT
  *
- * dx = dy W is the forward product with the transposed weight. dW = dy^T x sums over rows: both
- * operands are put into panels whose columns are the rows, which takes no transposition, and
- * multiplied by the same kernel. The sum over the rows of an expert is one chain in their order. */
+ * dx = dy W is the forward product with the transposed weight. dW = dy^T x sums over rows and takes no
+ * transposition: x's columns are the lanes of the same kernel, dy's columns its rows. In F32 both are read as they
+ * stand, or as they were prepared; BF16 numbers are multiplied in pairs of rows, which are put side by side. The sum
+ * over the rows of an expert is one chain in their order. */
 #include "ops/ops_int.h"
 
-/* An expert's rows, and where its panels begin, counted in units of a panel. */
+/* An expert's rows, and where its blocks and its lanes' units begin. */
 struct region {
     size_t first, n, block, unit;
 };
@@ -15,20 +16,15 @@ struct back {
     const ops_back *b;
     const kern *k;
     enum kern_act act;
-    size_t rows, N, K, experts, per_unit; /* rows of a panel's unit */
+    size_t rows, N, K, experts, per_unit; /* rows of a unit of lanes */
     struct region *region;                /* [experts + 1] */
-    uint8_t *dy_panels, *x_panels;
-    void *dy_rows;   /* in the form the kernel reads; or the caller's dy */
-    bool prepare_dy; /* dy_rows is to be filled */
-    float *room;     /* per worker: KERN_ROWS rows of the input and of dy */
+    kern_lanes x, dy; /* to be filled; at NULL: the caller's rows, or of dy dy_rows, are read */
+    void *dy_rows;    /* in the form the kernel reads; or the caller's dy */
+    bool prepare_dy;  /* dy_rows is to be filled */
+    float *room;      /* per worker: KERN_ROWS rows of the input and of dy */
 };
 
 static size_t units_of(const struct back *s, size_t n) { return size_ceil_div(n, s->per_unit); }
-
-static uint8_t *panels_at(const struct region *r, uint8_t *all, size_t columns)
-{
-    return all + r->unit * kern_panels(columns) * KERN_ROWS * sizeof(uint32_t);
-}
 
 static void set_regions(struct back *s)
 {
@@ -98,6 +94,18 @@ static const float *gradient_rows(const struct back *s, size_t r, size_t n, floa
     return room - n * s->N;
 }
 
+/* An expert's rows of the input as lanes. */
+static kern_lanes input_lanes(const struct back *s, const struct region *g)
+{
+    const ops_input *in = &s->b->in;
+    if (s->x.at) {
+        size_t bytes = units_of(s, g->n) * KERN_LINE;
+        return (kern_lanes){(uint8_t *)s->x.at + g->unit * kern_panels(s->K) * KERN_LINE, bytes, KERN_LINE};
+    }
+    return (kern_lanes){(void *)(uintptr_t)(in->x + row_at(s, g->first, in->ldx, in->ldh)), KERN_LINE,
+                        in->ldx * sizeof *in->x};
+}
+
 static void prepare_blocks(void *arg, size_t begin, size_t end, int worker)
 {
     const struct back *s = arg;
@@ -105,10 +113,17 @@ static void prepare_blocks(void *arg, size_t begin, size_t end, int worker)
     for (size_t i = begin; i < end; i++) {
         const struct region *g = region_of(s, i);
         size_t t = (i - g->block) * KERN_ROWS, n = size_min(KERN_ROWS, g->n - t), r = g->first + t, ld;
-        const float *x = input_rows(s, r, n, room, &ld);
-        s->k->lanes[s->act](panels_at(g, s->x_panels, s->K), t, g->n, x, ld, n, s->K);
+        if (s->x.at) {
+            const float *x = input_rows(s, r, n, room, &ld);
+            kern_lanes to = ops_lanes_from(input_lanes(s, g), t / s->per_unit);
+            s->k->lanes[s->act](&to, x, ld, n, s->K);
+        }
+        if (!s->dy.at && !s->prepare_dy) continue;
         const float *dy = gradient_rows(s, r, n, room + KERN_ROWS * s->K, &ld);
-        s->k->lanes[s->act](panels_at(g, s->dy_panels, s->N), t, g->n, dy, ld, n, s->N);
+        if (s->dy.at) {
+            kern_lanes to = ops_lanes_from(s->dy, g->unit + t / s->per_unit);
+            s->k->lanes[s->act](&to, dy, ld, n, s->N);
+        }
         for (size_t j = 0; s->prepare_dy && j < n; j++)
             s->k->act[s->act](s->dy_rows, r + j, s->rows, dy + j * ld, s->N);
     }
@@ -130,36 +145,69 @@ static ops_job input_job(const struct back *s, size_t e)
                      .add = b->add};
 }
 
-/* The gradient of weight i of an expert, whose columns of dy begin at `first`. x is the job's
- * weight. */
-static ops_job weight_job(const struct back *s, size_t e, size_t i, size_t first,
-                          const ops_weight *x)
-{
-    const ops_weight *w = s->b->w[i];
-    return (ops_job){.w = x,
-                     .x = panels_at(&s->region[e], s->dy_panels, s->N),
-                     .rows = s->N,
-                     .first = first,
-                     .M = w->N,
-                     .y = w->grad + e * w->N * w->K,
-                     .ldy = w->K,
-                     .add = true,
-                     .lanes = true};
-}
-
-static void run(ops *o, const struct back *s, ops_job *jobs, ops_weight *x)
+/* An expert's rows of dy as columns. */
+static kern_lanes gradient_columns(const struct back *s, const struct region *g)
 {
     const ops_back *b = s->b;
-    size_t n = 0;
-    for (size_t e = 0; e < s->experts; e++) {
-        const struct region *g = &s->region[e];
-        if (g->n == 0) continue;
-        x[e] = ops_weight_at(s->k, b->w[0]->type, s->K, g->n, 1, panels_at(g, s->x_panels, s->K));
-        if (b->dx) jobs[n++] = input_job(s, e);
-        for (size_t i = 0, first = 0; i < b->n; first += b->w[i++]->N)
-            jobs[n++] = weight_job(s, e, i, first, &x[e]);
+    if (s->dy.at) return ops_lanes_from(s->dy, g->unit);
+    if (s->prepare_dy) return (kern_lanes){(float *)s->dy_rows + g->first * s->N, KERN_LINE, s->N * sizeof(float)};
+    return (kern_lanes){(void *)(uintptr_t)(b->dy + row_at(s, g->first, b->lddy, b->lddyh)), KERN_LINE,
+                        b->lddy * sizeof *b->dy};
+}
+
+/* The gradients of an expert's weights. x becomes the jobs' weight. */
+static size_t weight_jobs(const struct back *s, size_t e, ops_job *jobs, ops_weight *x)
+{
+    const struct region *g = &s->region[e];
+    kern_lanes in = input_lanes(s, g), dy = gradient_columns(s, g);
+    *x = ops_weight_at(s->k, s->b->w[0]->type, s->K, g->n, 1, in.at);
+    x->panel_bytes = in.panel;
+    for (size_t i = 0, first = 0; i < s->b->n; first += s->b->w[i++]->N) {
+        const ops_weight *w = s->b->w[i];
+        jobs[i] = (ops_job){.w = x,
+                            .x = dy.at,
+                            .rows = s->N,
+                            .first = first,
+                            .M = w->N,
+                            .y = w->grad + e * w->N * w->K,
+                            .ldy = w->K,
+                            .add = true,
+                            .w_step = in.step,
+                            .x_step = dy.step};
     }
+    return s->b->n;
+}
+
+/* The large pieces first: the small ones of dx fill the end. */
+static void run(ops *o, const struct back *s, ops_job *jobs, ops_weight *x)
+{
+    size_t n = 0;
+    for (size_t e = 0; e < s->experts; e++)
+        if (s->region[e].n) n += weight_jobs(s, e, jobs + n, &x[e]);
+    for (size_t e = 0; s->b->dx && e < s->experts; e++)
+        if (s->region[e].n) jobs[n++] = input_job(s, e);
     ops_run_jobs(o, jobs, n);
+}
+
+/* An odd number of lines from unit to unit: of even ones too many would fall into the same sets of a cache. */
+static kern_lanes new_lanes(const struct back *s, arena *a, size_t columns)
+{
+    size_t step = (kern_panels(columns) | 1) * KERN_LINE;
+    return (kern_lanes){arena_alloc(a, (s->rows / s->per_unit + s->experts) * step), KERN_LINE, step};
+}
+
+/* Decides what is read as it stands, and makes room for the rest; counting, when pointers say nothing, for all. */
+static void take_operands(struct back *s, arena *a, bool counting)
+{
+    const ops_back *b = s->b;
+    const ops_input *in = &b->in;
+    bool f32 = s->act == KERN_ACT_F32, plain_dy = f32 && !b->gate && !b->dy_source && !counting;
+    s->per_unit = f32 ? 1 : 2;
+    if (!f32 || counting || in->gain || in->up || b->source || s->K % KERN_ROWS) s->x = new_lanes(s, a, s->K);
+    if (!f32) s->dy = new_lanes(s, a, s->N);
+    s->prepare_dy = (f32 || b->dx) && !plain_dy;
+    if (b->dx && !(b->lddy == s->N && s->rows == b->T)) s->prepare_dy = true;
+    s->dy_rows = s->prepare_dy ? arena_alloc(a, kern_act_bytes(s->act, s->rows, s->N)) : (void *)(uintptr_t)b->dy;
 }
 
 void ops_linear_back(ops *o, const ops_back *b)
@@ -169,22 +217,15 @@ void ops_linear_back(ops *o, const ops_back *b)
     struct back s = {.b = b, .k = o->k, .act = b->w[0]->mm->act, .K = b->w[0]->K};
     s.experts = b->w[0]->experts;
     s.rows = b->offset ? b->T : b->T * s.experts;
-    s.per_unit = s.act == KERN_ACT_F32 ? 1 : 2;
     for (size_t i = 0; i < b->n; i++) s.N += b->w[i]->N;
-    size_t units = s.rows / s.per_unit + s.experts, line = KERN_ROWS * sizeof(uint32_t);
     s.region = arena_new(a, struct region, s.experts + 1);
-    s.dy_panels = arena_alloc(a, units * kern_panels(s.N) * line);
-    s.x_panels = arena_alloc(a, units * kern_panels(s.K) * line);
     s.room = arena_new(a, float, (size_t)pool_threads(o->pool) * KERN_ROWS * (s.K + s.N));
-    bool as_it_stands = !b->gate && !b->dy_source && b->lddy == s.N && s.rows == b->T;
-    s.prepare_dy = b->dx && !(s.act == KERN_ACT_F32 && as_it_stands);
-    s.dy_rows = (void *)(uintptr_t)b->dy;
-    if (s.prepare_dy) s.dy_rows = arena_alloc(a, kern_act_bytes(s.act, s.rows, s.N));
+    take_operands(&s, a, ops_counting(o));
     ops_job *jobs = arena_new(a, ops_job, s.experts * (b->n + 1));
     ops_weight *x = arena_new(a, ops_weight, s.experts);
     if (!ops_counting(o)) {
         set_regions(&s);
-        pool_run(o->pool, s.region[s.experts].block, 1, prepare_blocks, &s);
+        if (s.x.at || s.dy.at || s.prepare_dy) pool_run(o->pool, s.region[s.experts].block, 1, prepare_blocks, &s);
         run(o, &s, jobs, x);
     }
     arena_reset(a, mark);

@@ -15,7 +15,9 @@ typedef struct ops_job {
     size_t ldy;
     float *const *row;
     const float *bias;
-    bool add, lanes; /* y is added to; x is panels of M x K like the weight's */
+    bool add; /* to what y has */
+    /* Not 0: w is lanes, of panel_bytes, and x columns, whose units are so many bytes apart. */
+    size_t w_step, x_step;
     /* How it is cut, filled by ops_run_jobs. */
     size_t panels, m_block, column_pieces, start;
 } ops_job;
@@ -28,6 +30,13 @@ const float *ops_input_row(const kern *k, const ops_input *in, size_t K, size_t 
 
 /* Scores [E] of the experts from a token's logits. */
 void ops_moe_scores(const ops_moe *m, const float *logits, float *score);
+
+/* Lanes from a unit on. */
+static inline kern_lanes ops_lanes_from(kern_lanes l, size_t unit)
+{
+    l.at = (uint8_t *)l.at + unit * l.step;
+    return l;
+}
 
 static inline bool ops_counting(const ops *o) { return !o->scratch->base; }
 

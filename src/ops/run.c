@@ -12,11 +12,14 @@ enum {
     BLOCK_ROWS = 512,
     LEAST_ROWS = 64, /* of a block, however long: weights come from farther away than activations */
     STEPS_WORTH_A_THREAD = 16384,
-    /* Products of lanes have long sums and few outputs: a block of these and a step of the sum's operands
-     * stay in the cache together. */
-    LANES_ROWS = 64,
+    /* Products of lanes and columns have long sums and few outputs: a block of these and a step of the sum's
+     * operands stay in the cache together. Of rows as they stand more is taken side by side, and fewer of them. */
+    LANES_ROWS = 96,
     LANES_PANELS = 8,
-    LANES_STEP = 512
+    LANES_STEP = 512, /* units */
+    STANDING_ROWS = 144,
+    STANDING_PANELS = 16,
+    STANDING_STEP = 256
 };
 
 void ops_for(ops *o, size_t n, size_t grain, pool_fn *fn, void *arg)
@@ -40,9 +43,10 @@ static void cut(ops_job *j)
     size_t least = j->M > 1 ? 2 : 1;
     j->panels = size_min(size_max(least, PIECE_BYTES / j->w->panel_bytes), PIECE_PANELS);
     j->m_block = size_min(size_max(BLOCK_BYTES / row_bytes, LEAST_ROWS), BLOCK_ROWS) & ~(size_t)15;
-    if (j->lanes) {
-        j->panels = LANES_PANELS;
-        j->m_block = LANES_ROWS;
+    if (j->w_step) {
+        bool packed = j->w_step == KERN_LINE;
+        j->panels = packed ? LANES_PANELS : STANDING_PANELS;
+        j->m_block = packed ? LANES_ROWS : STANDING_ROWS;
     }
     j->column_pieces = size_ceil_div(kern_panels(j->w->N), j->panels);
 }
@@ -68,12 +72,11 @@ static void add_bias(const kern *k, const kern_mm_args *a, const float *bias)
 static void multiply_lanes(const ops_weight *w, const kern_mm_args *whole)
 {
     kern_mm_args a = *whole;
-    a.w_panel = w->panel_bytes;
-    for (size_t k = 0; k < whole->K; k += LANES_STEP, a.add = true) {
-        size_t at = k / w->mm->block * w->mm->block_bytes;
-        a.K = size_min(LANES_STEP, whole->K - k);
-        a.w = (const uint8_t *)whole->w + at;
-        a.x = (const uint8_t *)whole->x + at;
+    size_t step = (a.w_step == KERN_LINE ? LANES_STEP : STANDING_STEP) * w->mm->block;
+    for (size_t k = 0; k < whole->K; k += step, a.add = true) {
+        a.K = size_min(step, whole->K - k);
+        a.w = (const uint8_t *)whole->w + k / w->mm->block * a.w_step;
+        a.x = (const uint8_t *)whole->x + k / w->mm->block * a.x_step;
         w->mm->mul(&a);
     }
 }
@@ -94,10 +97,11 @@ static void run_piece(const struct run *r, const ops_job *j, size_t piece, float
         .y = j->row ? tile : j->y + m0 * j->ldy + n0,
         .ldy = j->row ? j->panels * KERN_ROWS : j->ldy,
         .add = j->add,
-        .x_step = j->lanes ? KERN_ROWS : 0,
-        .x_panel = j->lanes ? w->panel_bytes / sizeof(uint32_t) : 0,
+        .w_panel = j->w_step ? w->panel_bytes : 0,
+        .w_step = j->w_step,
+        .x_step = j->x_step,
     };
-    if (j->lanes) multiply_lanes(w, &a);
+    if (j->w_step) multiply_lanes(w, &a);
     else w->mm->mul(&a);
     if (j->bias) add_bias(r->k, &a, j->bias + n0);
     for (size_t m = 0; j->row && m < a.M; m++)

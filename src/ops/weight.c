@@ -1,6 +1,6 @@
 /* Weights in panels: sizes, packing, reading a row back.
  * SPDX-License-Identifier: MIT */
-#include "ops/ops.h"
+#include "ops/ops_int.h"
 
 bool ops_weight_bytes(size_t *bytes, const kern *k, num_type t, size_t N, size_t K, size_t experts)
 {
@@ -44,9 +44,12 @@ void ops_weight_pack(ops_weight *w, size_t e, size_t row0, size_t n, const void 
 void ops_weight_pack_back(ops_weight *w, const kern *k, size_t e, size_t row0, size_t n,
                           const float *rows)
 {
-    for (size_t r = 0; r < n; r += KERN_ROWS)
-        k->lanes[w->type == NUM_F32 ? KERN_ACT_F32 : KERN_ACT_BF16](panel_of(w, e, 0), row0 + r, w->K, rows + r * w->N, w->N,
-                             size_min(KERN_ROWS, n - r), w->N);
+    const kern_lanes all = {panel_of(w, e, 0), w->panel_bytes, KERN_LINE};
+    for (size_t r = 0; r < n; r += KERN_ROWS) {
+        kern_lanes to = ops_lanes_from(all, (row0 + r) / w->mm->block);
+        k->lanes[w->type == NUM_F32 ? KERN_ACT_F32 : KERN_ACT_BF16](&to, rows + r * w->N, w->N,
+                                                                    size_min(KERN_ROWS, n - r), w->N);
+    }
 }
 
 void ops_weight_row(const ops_weight *w, const kern *k, size_t e, size_t row, float *y)

@@ -22,14 +22,18 @@ static float *floats(guarded *g, size_t n, uint64_t seed)
 
 /* ---- products ---------------------------------------------------------------------------------------- */
 
-/* Panels of the transpose of x [T, n]. */
-static void *panels_of(const kern *k, guarded *g, num_type t, const float *x, size_t T, size_t n)
+/* x [T, n] as lanes: panel after panel, or row after row. */
+static kern_lanes lanes_of(const kern *k, guarded *g, num_type t, const float *x, size_t T, size_t n, bool rows)
 {
     const kern_mm *mm = kern_mm_of(k, t);
-    void *panels = guarded_new(g, kern_panels(n) * kern_panel_bytes(mm, T), 0);
-    for (size_t r = 0; r < T; r += KERN_ROWS)
-        k->lanes[mm->act](panels, r, T, x + r * n, n, size_min(KERN_ROWS, T - r), n);
-    return panels;
+    size_t units = size_ceil_div(T, mm->block), bytes = units * kern_panels(n) * KERN_LINE;
+    kern_lanes all = {.at = guarded_new(g, bytes, 0), .panel = units * KERN_LINE, .step = KERN_LINE};
+    if (rows) all = (kern_lanes){all.at, KERN_LINE, kern_panels(n) * KERN_LINE};
+    for (size_t r = 0; r < T; r += KERN_ROWS) {
+        kern_lanes to = {(uint8_t *)all.at + r / mm->block * all.step, all.panel, all.step};
+        k->lanes[mm->act](&to, x + r * n, n, size_min(KERN_ROWS, T - r), n);
+    }
+    return all;
 }
 
 /* Rows of x^T, as products with rows want them. */
@@ -47,20 +51,21 @@ static void *rows_of(const kern *k, guarded *g, num_type t, const float *x, size
     return rows;
 }
 
-/* a^T b of a [T, M] and b [T, N]: lanes give the bits that rows give, in any cut; and near the truth. */
+/* a^T b of a [T, M] and b [T, N]: columns give the bits that rows give, in any cut and layout; and near the truth. */
 static void check_lanes(const kern *k, num_type t, size_t T, size_t M, size_t N, uint64_t seed)
 {
-    guarded g[6];
+    guarded g[7];
     const kern_mm *mm = kern_mm_of(k, t);
     float *a = floats(&g[0], T * M, seed), *b = floats(&g[1], T * N, seed + 1);
-    void *lanes = panels_of(k, &g[2], t, a, T, M), *rows = rows_of(k, &g[3], t, a, T, M);
-    void *w = panels_of(k, &g[4], t, b, T, N);
-    size_t ldy = N + 3, panel = kern_panel_bytes(mm, T);
+    kern_lanes columns = lanes_of(k, &g[2], t, a, T, M, true);
+    void *rows = rows_of(k, &g[3], t, a, T, M);
+    kern_lanes packed = lanes_of(k, &g[4], t, b, T, N, false), standing = lanes_of(k, &g[6], t, b, T, N, true);
+    size_t ldy = N + 3;
     float *want = malloc(M * ldy * sizeof *want), *got = guarded_new(&g[5], M * ldy * sizeof *got, 0);
     assert_non_null(want);
     fill(want, M * ldy, seed + 2);
     memcpy(got, want, M * ldy * sizeof *got);
-    kern_mm_args x = {.y = want, .ldy = ldy, .w = w, .x = rows, .rows = M, .N = N, .M = M, .K = T};
+    kern_mm_args x = {.y = want, .ldy = ldy, .w = packed.at, .x = rows, .rows = M, .N = N, .M = M, .K = T};
     mm->mul(&x);
     double bound = (double)T * 0x1p-23 + (t == NUM_BF16 ? 0x1p-7 : 0);
     for (size_t m = 0; m < M; m++)
@@ -74,8 +79,11 @@ static void check_lanes(const kern *k, num_type t, size_t T, size_t M, size_t N,
         }
     for (size_t m = 0, some; m < M; m += some) {
         some = size_min(1 + random_below(20, seed, m), M - m);
-        kern_mm_args y = {.y = got + m * ldy, .ldy = ldy, .w = w, .x = lanes, .rows = M, .first = m, .N = N,
-                          .M = some, .K = T, .x_step = KERN_ROWS, .x_panel = panel / 4};
+        const kern_lanes *w = random_below(2, seed + 3, m) ? &packed : &standing;
+        bool as_rows = random_below(3, seed + 4, m) == 0;
+        kern_mm_args y = {.y = got + m * ldy, .ldy = ldy, .w = w->at, .x = as_rows ? rows : columns.at, .rows = M,
+                          .first = m, .N = N, .M = some, .K = T, .w_panel = w->panel, .w_step = w->step,
+                          .x_step = as_rows ? 0 : columns.step};
         mm->mul(&y);
     }
     assert_memory_equal(got, want, M * ldy * sizeof *got);
@@ -88,7 +96,7 @@ static void check_lanes(const kern *k, num_type t, size_t T, size_t M, size_t N,
             assert_true(fabs((double)want[m * ldy + n] - 2 * (double)got[m * ldy + n]) <=
                         (double)T * 0x1p-22 * (double)T);
     free(want);
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 7; i++) {
         guarded_check(&g[i]);
         guarded_free(&g[i]);
     }
@@ -105,29 +113,27 @@ static void products_of_lanes(void **state)
     }
 }
 
-/* A sum in two parts is the sum in one; a matrix's columns are lanes as they stand; panels may be part
- * of longer ones. Of the levels that round after each term. */
+/* A sum in two parts is the sum in one; a matrix's rows are lanes and columns as they stand; panels may be
+ * part of longer ones. Of the levels that round after each term. */
 static void sums_in_parts(void **state)
 {
     TABLE(k, state);
-    enum { T = 96, CUT = 38, M = 40, N = 56 };
-    guarded g[4];
+    enum { T = 96, CUT = 38, M = 40, N = 64 };
+    guarded g[3];
     float *a = floats(&g[0], T * M, 1), *b = floats(&g[1], T * N, 2), whole[M * N], parts[M * N];
-    void *w = panels_of(&k, &g[2], NUM_F32, b, T, N), *lanes = panels_of(&k, &g[3], NUM_F32, a, T, M);
+    kern_lanes w = lanes_of(&k, &g[2], NUM_F32, b, T, N, false);
     const kern_mm *mm = kern_mm_of(&k, NUM_F32);
-    size_t panel = kern_panel_bytes(mm, T);
-    kern_mm_args x = {.y = whole, .ldy = N, .w = w, .x = lanes, .rows = M, .N = N, .M = M, .K = T,
-                      .x_step = KERN_ROWS, .x_panel = panel / 4};
+    kern_mm_args x = {.y = whole, .ldy = N, .w = b, .x = a, .rows = M, .N = N, .M = M, .K = T, .w_panel = KERN_LINE,
+                      .w_step = N * 4, .x_step = M * 4};
     mm->mul(&x);
     for (int part = 0; part < 2; part++) {
         size_t at = part ? CUT : 0;
-        kern_mm_args y = {.y = parts, .ldy = N, .w = (uint8_t *)w + at * 64, .x = a + at * M, .rows = M, .N = N,
-                          .M = M, .K = part ? T - CUT : CUT, .add = part, .w_panel = panel, .x_step = M,
-                          .x_panel = KERN_ROWS};
+        kern_mm_args y = {.y = parts, .ldy = N, .w = (uint8_t *)w.at + at * KERN_LINE, .x = a + at * M, .rows = M,
+                          .N = N, .M = M, .K = part ? T - CUT : CUT, .add = part, .w_panel = w.panel, .x_step = M * 4};
         mm->mul(&y);
     }
     assert_memory_equal(whole, parts, sizeof whole);
-    for (int i = 0; i < 4; i++) guarded_free(&g[i]);
+    for (int i = 0; i < 3; i++) guarded_free(&g[i]);
 }
 
 /* Lanes of rows are what packing the transpose gives. */
@@ -140,7 +146,7 @@ static void lanes_are_panels(void **state)
             num_type t = bf16 ? NUM_BF16 : NUM_F32;
             guarded g[2];
             float *x = floats(&g[0], T * n, i), row[64];
-            uint8_t *got = panels_of(&k, &g[1], t, x, T, n);
+            uint8_t *got = lanes_of(&k, &g[1], t, x, T, n, false).at;
             size_t bytes = kern_panel_bytes(kern_mm_of(&k, t), T), row_bytes = 256;
             uint8_t *rows = calloc(KERN_ROWS, row_bytes), *want = malloc(bytes);
             assert_true(rows && want);
@@ -309,8 +315,10 @@ static void forms_of_e4m3(void **state)
         uint16_t *rows = guarded_new(&g[1], kern_act_bytes(KERN_ACT_E4M3, T, n), 0);
         uint16_t *lanes = guarded_new(&g[2], kern_panels(n) * panel * 2, 0);
         for (size_t t = 0; t < T; t++) k.act[KERN_ACT_E4M3](rows, t, T, x + t * n, n);
-        for (size_t t = 0; t < T; t += KERN_ROWS)
-            k.lanes[KERN_ACT_E4M3](lanes, t, T, x + t * n, n, size_min(KERN_ROWS, T - t), n);
+        for (size_t t = 0; t < T; t += KERN_ROWS) {
+            kern_lanes to = {lanes + t * KERN_ROWS, panel * 2, KERN_LINE};
+            k.lanes[KERN_ACT_E4M3](&to, x + t * n, n, size_min(KERN_ROWS, T - t), n);
+        }
         for (size_t t = 0; t < T; t++)
             for (size_t c = 0; c < n; c++) {
                 size_t first = c / 128 * 128, have = size_min(128, n - first);

@@ -7,14 +7,18 @@
 
 enum { STEP = 256 }; /* columns decoded at a time; a multiple of every block */
 
-/* Elements [k, k + n) of activation row m given as lanes. */
-static void lane_floats(float *out, enum kern_act act, const kern_mm_args *a, size_t m, size_t k, size_t n)
+/* Elements [k, k + n) of a lane, or of a column, whose units are `step` bytes apart. */
+static void lane_floats(float *out, enum kern_act act, const uint8_t *lane, size_t step, size_t k, size_t n)
 {
-    size_t first = m / KERN_ROWS * a->x_panel + m % KERN_ROWS;
-    const uint16_t *pairs = a->x;
-    for (size_t i = 0; i < n; i++, k++)
-        out[i] = act == KERN_ACT_F32 ? ((const float *)a->x)[first + k * a->x_step]
-                                     : num_bf16_to_f32(pairs[2 * (first + k / 2 * a->x_step) + k % 2]);
+    for (size_t i = 0; i < n; i++, k++) {
+        uint16_t half;
+        if (act == KERN_ACT_F32) {
+            memcpy(&out[i], lane + k * step, sizeof *out);
+        } else {
+            memcpy(&half, lane + k / 2 * step + k % 2 * sizeof half, sizeof half);
+            out[i] = num_bf16_to_f32(half);
+        }
+    }
 }
 
 /* Elements [k, k + n) of activation row m. */
@@ -58,8 +62,9 @@ static void mul(num_type t, const kern_mm *mm, const kern_mm_args *a)
             double sum = a->add ? (double)a->y[m * a->ldy + n] : 0;
             for (size_t k = 0; k < a->K; k += STEP) {
                 size_t len = size_min(STEP, a->K - k);
-                weight_floats(w, t, mm, panel, n % KERN_ROWS, k, len);
-                if (a->x_step) lane_floats(x, mm->act, a, a->first + m, k, len);
+                if (a->w_step) lane_floats(w, mm->act, panel + n % KERN_ROWS * 4, a->w_step, k, len);
+                else weight_floats(w, t, mm, panel, n % KERN_ROWS, k, len);
+                if (a->x_step) lane_floats(x, mm->act, (const uint8_t *)a->x + (a->first + m) * 4, a->x_step, k, len);
                 else act_floats(x, mm->act, a->x, a->first + m, a->rows, a->K, k, len);
                 for (size_t i = 0; i < len; i++) sum += (double)w[i] * (double)x[i];
             }
@@ -84,29 +89,33 @@ static void interleave(void *panel, const void *rows, size_t row_bytes, size_t n
         }
 }
 
-static void lanes_f32(void *panels, size_t t, size_t T, const float *x, size_t ldx, size_t n, size_t K)
+static void *line_of(const kern_lanes *l, size_t column, size_t unit)
 {
-    float *to = (float *)panels + t * KERN_ROWS;
-    for (size_t k = 0; k < K; k += KERN_ROWS, to += T * KERN_ROWS) {
-        if (K - k >= KERN_ROWS) { /* whole lines: the constant size matters for speed */
-            for (size_t r = 0; r < n; r++)
-                memcpy(to + r * KERN_ROWS, x + r * ldx + k, KERN_ROWS * sizeof *to);
-            continue;
-        }
-        memset(to, 0, n * KERN_ROWS * sizeof *to);
-        for (size_t r = 0; r < n; r++) memcpy(to + r * KERN_ROWS, x + r * ldx + k, (K - k) * sizeof *to);
-    }
+    return (uint8_t *)l->at + column / KERN_ROWS * l->panel + unit * l->step;
 }
 
-static void lanes_bf16(void *panels, size_t t, size_t T, const float *x, size_t ldx, size_t n, size_t K)
+static void lanes_f32(const kern_lanes *to, const float *x, size_t ldx, size_t n, size_t K)
 {
-    size_t panel = (T + 1) / 2 * 2 * KERN_ROWS;
-    uint16_t *to = (uint16_t *)panels + t * KERN_ROWS;
-    for (size_t k = 0; k < K; k += KERN_ROWS, to += panel)
-        for (size_t r = 0; r < size_round_up(n, 2); r++)
+    for (size_t r = 0; r < n; r++, x += ldx)
+        for (size_t k = 0; k < K; k += KERN_ROWS) {
+            float *line = line_of(to, k, r);
+            if (K - k >= KERN_ROWS) { /* whole lines: the constant size matters for speed */
+                memcpy(line, x + k, KERN_LINE);
+                continue;
+            }
+            memset(line, 0, KERN_LINE);
+            memcpy(line, x + k, (K - k) * sizeof *line);
+        }
+}
+
+static void lanes_bf16(const kern_lanes *to, const float *x, size_t ldx, size_t n, size_t K)
+{
+    for (size_t k = 0; k < K; k += KERN_ROWS)
+        for (size_t r = 0; r < size_round_up(n, 2); r++) {
+            uint16_t *line = line_of(to, k, r / 2);
             for (size_t i = 0; i < KERN_ROWS; i++)
-                to[(r / 2 * KERN_ROWS + i) * 2 + r % 2] =
-                    r < n && k + i < K ? num_f32_to_bf16(x[r * ldx + k + i]) : 0;
+                line[2 * i + r % 2] = r < n && k + i < K ? num_f32_to_bf16(x[r * ldx + k + i]) : 0;
+        }
 }
 
 /* Columns in tiles of 128, each in its own scale. */
@@ -118,14 +127,13 @@ static void round_row(float *y, const float *x, size_t n)
     }
 }
 
-static void lanes_e4m3(void *panels, size_t t, size_t T, const float *x, size_t ldx, size_t n, size_t K)
+static void lanes_e4m3(const kern_lanes *to, const float *x, size_t ldx, size_t n, size_t K)
 {
     float tile[KERN_ROWS * 128];
-    size_t panel = (T + 1) / 2 * 2 * KERN_ROWS;
     for (size_t k = 0; k < K; k += 128) {
         size_t have = size_min(128, K - k);
         for (size_t r = 0; r < n; r++) round_row(tile + r * 128, x + r * ldx + k, have);
-        lanes_bf16((uint16_t *)panels + k / KERN_ROWS * panel, t, T, tile, 128, n, have);
+        lanes_bf16(&(kern_lanes){line_of(to, k, 0), to->panel, to->step}, tile, 128, n, have);
     }
 }
 

@@ -17,14 +17,14 @@ INLINE __m512bh pair_of(const uint16_t *x)
     return (__m512bh)_mm512_set1_epi32(v);
 }
 
-/* Pairs of columns [0, pairs) of two panels times C rows of x, added to acc. Pair i of row c stands at
- * c * ldx + 2 * i, or for lanes at i * ldx + 2 * c. With P = 1 the second panel is left out. */
-INLINE void dot(__m512 acc[2][COLUMNS], const uint8_t *w0, const uint8_t *w1, const uint16_t *x,
-                size_t ldx, size_t pairs, const int P, const int C, const bool lanes)
+/* Pairs of columns [0, pairs) of two panels, `step` bytes apart, times C rows of x, added to acc. Pair i of row c
+ * stands at c * ldx + 2 * i, or where x is columns at i * ldx + 2 * c. With P = 1 the second panel is left out. */
+INLINE void dot(__m512 acc[2][COLUMNS], const uint8_t *w0, const uint8_t *w1, size_t step, const uint16_t *x,
+                size_t ldx, size_t pairs, const int P, const int C, const bool columns)
 {
-    const size_t column = lanes ? ldx : 2, row = lanes ? 2 : ldx;
+    const size_t column = columns ? ldx : 2, row = columns ? 2 : ldx;
     const uint16_t *rows0 = x, *rows4 = x + 4 * row, *rows8 = x + 8 * row;
-    for (size_t i = 0; i < pairs; i++, w0 += 64, w1 += 64) {
+    for (size_t i = 0; i < pairs; i++, w0 += step, w1 += step) {
         const __m512bh a = (__m512bh)_mm512_loadu_si512(w0);
         const __m512bh b = (__m512bh)_mm512_loadu_si512(w1);
 #pragma GCC unroll 12
@@ -78,62 +78,57 @@ INLINE void fetch_rows(const float *y, size_t ldy, const int P, const int C)
     }
 }
 
-INLINE void bf16_tile(float *y, size_t ldy, const uint8_t *w0, const uint8_t *w1, const uint16_t *x,
-                      size_t ldx, size_t pairs, uint32_t mask, bool zero, const int P, const int C, const bool lanes)
+static uint32_t lanes_mask(size_t rows) { return rows >= LANES ? ~0u : (1u << rows) - 1; }
+
+/* Where a product's operands stand. */
+struct operands {
+    const uint8_t *w0, *w1;
+    const uint16_t *x;
+    size_t step, ldx;
+};
+
+INLINE void bf16_tile(float *y, size_t ldy, const struct operands *at, size_t m, size_t pairs, uint32_t mask, bool zero,
+                      const int P, const int C, const bool columns)
 {
     __m512 acc[2][COLUMNS];
+    const uint16_t *x = at->x + m * (columns ? 2 : at->ldx);
+    y += m * ldy;
     load_rows(acc, y, ldy, mask, zero, C);
     fetch_rows(zero ? y : y + (size_t)C * ldy, ldy, P, C);
-    dot(acc, w0, w1, x, ldx, pairs, P, C, lanes);
+    dot(acc, at->w0, at->w1, at->step, x, at->ldx, pairs, P, C, columns);
     store_rows(acc, y, ldy, mask, P, C);
 }
 
-static uint32_t lanes_mask(size_t rows) { return rows >= LANES ? ~0u : (1u << rows) - 1; }
-
-/* All rows times `pairs` pairs of columns from column k of a pair of panels. */
-INLINE void bf16_strip(const kern_mm_args *a, size_t n, const uint8_t *w0, const uint8_t *w1, uint32_t mask, size_t k,
-                       size_t pairs, const int P, const bool lanes)
+/* M rows times `pairs` pairs of columns of a pair of panels. */
+INLINE void bf16_strip(float *y, size_t ldy, const struct operands *at, size_t M, size_t pairs, uint32_t mask, bool zero,
+                       const int P, const bool columns)
 {
-    const bool zero = k == 0 && !a->add;
-    float *y = a->y + n;
     size_t m = 0;
-    if (lanes) {
-        const uint16_t *x = (const uint16_t *)a->x + k * a->x_step;
-        for (size_t r = a->first; m < a->M; r = a->first + m) {
-            const uint16_t *at = x + 2 * (r / KERN_ROWS * a->x_panel + r % KERN_ROWS);
-            if (r % 8 == 0 && m + 8 <= a->M) {
-                bf16_tile(y + m * a->ldy, a->ldy, w0, w1, at, 2 * a->x_step, pairs, mask, zero, P, 8, true);
-                m += 8;
-            } else {
-                bf16_tile(y + m * a->ldy, a->ldy, w0, w1, at, 2 * a->x_step, pairs, mask, zero, P, 1, true);
-                m++;
-            }
-        }
-        return;
-    }
-    const size_t ldx = size_round_up(a->K, 2);
-    const uint16_t *x = (const uint16_t *)a->x + a->first * ldx + k;
-    for (; m + COLUMNS <= a->M; m += COLUMNS)
-        bf16_tile(y + m * a->ldy, a->ldy, w0, w1, x + m * ldx, ldx, pairs, mask, zero, P, COLUMNS, false);
+    for (; m + COLUMNS <= M; m += COLUMNS) bf16_tile(y, ldy, at, m, pairs, mask, zero, P, COLUMNS, columns);
 #define REST(C)                                                                                                        \
-    case C: bf16_tile(y + m * a->ldy, a->ldy, w0, w1, x + m * ldx, ldx, pairs, mask, zero, P, C, false); break;
-    switch (a->M - m) { /* together: a few rows alone would wait for each of their sums */
+    case C: bf16_tile(y, ldy, at, m, pairs, mask, zero, P, C, columns); break;
+    switch (M - m) { /* together: a few rows alone would wait for each of their sums */
         REST(1) REST(2) REST(3) REST(4) REST(5) REST(6) REST(7) REST(8) REST(9) REST(10) REST(11)
     default: break;
     }
 #undef REST
 }
 
-INLINE void bf16_mul(const kern_mm_args *a, const bool lanes)
+INLINE void bf16_mul(const kern_mm_args *a, const bool columns)
 {
-    const size_t columns = size_round_up(a->K, 2), panel_bytes = a->w_panel ? a->w_panel : columns * 2 * KERN_ROWS;
+    const size_t K = size_round_up(a->K, 2), panel_bytes = a->w_panel ? a->w_panel : K * 2 * KERN_ROWS;
+    const size_t step = a->w_step ? a->w_step : KERN_LINE, ldx = columns ? a->x_step / 2 : K;
+    const uint16_t *x = (const uint16_t *)a->x + a->first * (columns ? 2 : K);
     for (size_t n = 0; n < a->N; n += LANES) {
-        const uint8_t *w0 = (const uint8_t *)a->w + n / KERN_ROWS * panel_bytes;
-        const uint8_t *w1 = n + KERN_ROWS < a->N ? w0 + panel_bytes : w0;
+        const uint8_t *w = (const uint8_t *)a->w + n / KERN_ROWS * panel_bytes;
         const uint32_t mask = lanes_mask(a->N - n);
-        for (size_t k = 0; k < columns; k += STEP, w0 += 32 * STEP, w1 += 32 * STEP) {
-            if (n + KERN_ROWS < a->N) bf16_strip(a, n, w0, w1, mask, k, size_min(STEP, columns - k) / 2, 2, lanes);
-            else bf16_strip(a, n, w0, w0, mask, k, size_min(STEP, columns - k) / 2, 1, lanes);
+        const bool two = n + KERN_ROWS < a->N;
+        for (size_t k = 0; k < K; k += STEP, w += step * STEP / 2) {
+            const struct operands at = {w, two ? w + panel_bytes : w, x + (columns ? k / 2 * ldx : k), step, ldx};
+            const size_t pairs = size_min(STEP, K - k) / 2;
+            const bool zero = k == 0 && !a->add;
+            if (two) bf16_strip(a->y + n, a->ldy, &at, a->M, pairs, mask, zero, 2, columns);
+            else bf16_strip(a->y + n, a->ldy, &at, a->M, pairs, mask, zero, 1, columns);
         }
     }
 }
@@ -187,7 +182,7 @@ INLINE void f8_tile(float *y, size_t ldy, const uint8_t *q, const float *scale0,
 {
     __m512 acc[2][COLUMNS], sum[2][COLUMNS];
     load_rows(sum, NULL, 0, 0, true, C);
-    dot(sum, q, q + F8_BLOCK / 2 * 64, x, ldx, pairs, 2, C, false);
+    dot(sum, q, q + F8_BLOCK / 2 * 64, KERN_LINE, x, ldx, pairs, 2, C, false);
     load_rows(acc, y, ldy, mask, zero, C);
     const __m512 d0 = _mm512_loadu_ps(scale0), d1 = _mm512_loadu_ps(scale1);
 #pragma GCC unroll 12
@@ -236,20 +231,18 @@ static void act_bf16(void *dst, size_t m, size_t M, const float *x, size_t K)
 }
 
 /* Rows two by two into one line of pairs; a row of zeros stands in for the one past the last. */
-static void lanes_bf16(void *panels, size_t t, size_t T, const float *x, size_t ldx, size_t n, size_t K)
+static void lanes_bf16(const kern_lanes *to, const float *x, size_t ldx, size_t n, size_t K)
 {
     const __m512i pair = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
                                           21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
-    const size_t panel = (T + 1) / 2 * KERN_ROWS;
-    uint32_t *to = (uint32_t *)panels + t / 2 * KERN_ROWS;
-    for (size_t k = 0; k < K; k += KERN_ROWS, to += panel) {
+    for (size_t k = 0; k < K; k += KERN_ROWS) {
         const __mmask16 have = K - k < KERN_ROWS ? (__mmask16)((1u << (K - k)) - 1) : 0xFFFF;
-        for (size_t r = 0; r < n; r += 2) {
+        uint8_t *line = (uint8_t *)to->at + k / KERN_ROWS * to->panel;
+        for (size_t r = 0; r < n; r += 2, line += to->step) {
             const float *row = x + r * ldx + k;
             const __m512 a = _mm512_maskz_loadu_ps(have, row);
             const __m512 b = r + 1 < n ? _mm512_maskz_loadu_ps(have, row + ldx) : _mm512_setzero_ps();
-            _mm512_storeu_si512(to + r / 2 * KERN_ROWS,
-                                _mm512_permutexvar_epi16(pair, (__m512i)_mm512_cvtne2ps_pbh(b, a)));
+            _mm512_storeu_si512(line, _mm512_permutexvar_epi16(pair, (__m512i)_mm512_cvtne2ps_pbh(b, a)));
         }
     }
 }

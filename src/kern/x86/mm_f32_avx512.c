@@ -13,14 +13,21 @@ INLINE __m512 weight(const uint8_t *p, const int size)
     return size == 4 ? _mm512_loadu_ps(p) : _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
 }
 
-/* Columns [k0, k1) of a pair of panels into the sums of C rows of x. Row c, column k of x stands at
- * c * ldx + k, or for lanes at k * ldx + c. The sums start from zero or from y itself: the same chain of
- * operations as one pass. */
-INLINE void tile(float *y, size_t ldy, const uint8_t *w0, const uint8_t *w1, const float *x, size_t ldx,
-                 size_t k0, size_t k1, uint32_t mask, bool fresh, const int C, const int size, const bool lanes)
+/* Where a product's operands stand: of w, units `step` bytes apart; of x, rows ldx apart, or where x is columns, those. */
+struct operands {
+    const uint8_t *w0, *w1;
+    const float *x;
+    size_t step, ldx;
+};
+
+/* `units` columns of a pair of panels into the sums of C rows of x from row m on. The sums start from zero or from y
+ * itself: the same chain of operations as one pass. */
+INLINE void tile(float *y, size_t ldy, const struct operands *at, size_t m, size_t units, uint32_t mask, bool fresh,
+                 const int C, const int size, const bool columns)
 {
     const __mmask16 m0 = (__mmask16)mask, m1 = (__mmask16)(mask >> 16);
     __m512 acc[2][COLUMNS];
+    y += m * ldy;
 #pragma GCC unroll 12
     for (int c = 0; c < C; c++) {
         acc[0][c] = fresh ? _mm512_setzero_ps() : _mm512_maskz_loadu_ps(m0, y + (size_t)c * ldy);
@@ -32,11 +39,10 @@ INLINE void tile(float *y, size_t ldy, const uint8_t *w0, const uint8_t *w1, con
         _mm_prefetch((const char *)(next + (size_t)c * ldy), _MM_HINT_T1);
         _mm_prefetch((const char *)(next + (size_t)c * ldy + 16), _MM_HINT_T1);
     }
-    const size_t unit = (size_t)size * KERN_ROWS, column = lanes ? ldx : 1, row = lanes ? 1 : ldx;
-    const float *rows0 = x + k0 * column, *rows4 = rows0 + 4 * row, *rows8 = rows0 + 8 * row;
-    w0 += k0 * unit;
-    w1 += k0 * unit;
-    for (size_t k = k0; k < k1; k++, w0 += unit, w1 += unit) {
+    const size_t column = columns ? at->ldx : 1, row = columns ? 1 : at->ldx;
+    const float *rows0 = at->x + m * row, *rows4 = rows0 + 4 * row, *rows8 = rows0 + 8 * row;
+    const uint8_t *w0 = at->w0, *w1 = at->w1;
+    for (size_t k = 0; k < units; k++, w0 += at->step, w1 += at->step) {
         const __m512 a = weight(w0, size), b = weight(w1, size);
 #pragma GCC unroll 12
         for (int c = 0; c < C; c++) {
@@ -64,46 +70,29 @@ INLINE void tile(float *y, size_t ldy, const uint8_t *w0, const uint8_t *w1, con
     }
 }
 
-/* All rows times columns [k, end) of a pair of panels. */
-INLINE void strip(const kern_mm_args *a, size_t n, const uint8_t *w0, const uint8_t *w1, uint32_t mask, size_t k,
-                  size_t end, const int size, const bool lanes)
+/* M rows times `units` columns of a pair of panels. */
+INLINE void strip(float *y, size_t ldy, const struct operands *at, size_t M, size_t units, uint32_t mask, bool fresh,
+                  const int size, const bool columns)
 {
-    const bool fresh = k == 0 && !a->add;
-    float *y = a->y + n;
     size_t m = 0;
-    if (lanes) {
-        const float *x = a->x;
-        for (size_t r = a->first; m < a->M; r = a->first + m) {
-            const float *at = x + r / KERN_ROWS * a->x_panel + r % KERN_ROWS;
-            if (r % 8 == 0 && m + 8 <= a->M) {
-                tile(y + m * a->ldy, a->ldy, w0, w1, at, a->x_step, k, end, mask, fresh, 8, size, true);
-                m += 8;
-            } else {
-                tile(y + m * a->ldy, a->ldy, w0, w1, at, a->x_step, k, end, mask, fresh, 1, size, true);
-                m++;
-            }
-        }
-        return;
-    }
-    const float *x = (const float *)a->x + a->first * a->K;
-    for (; m + COLUMNS <= a->M; m += COLUMNS)
-        tile(y + m * a->ldy, a->ldy, w0, w1, x + m * a->K, a->K, k, end, mask, fresh, COLUMNS, size, false);
-    for (; m + 4 <= a->M; m += 4)
-        tile(y + m * a->ldy, a->ldy, w0, w1, x + m * a->K, a->K, k, end, mask, fresh, 4, size, false);
-    for (; m < a->M; m++)
-        tile(y + m * a->ldy, a->ldy, w0, w1, x + m * a->K, a->K, k, end, mask, fresh, 1, size, false);
+    for (; m + COLUMNS <= M; m += COLUMNS) tile(y, ldy, at, m, units, mask, fresh, COLUMNS, size, columns);
+    for (; m + 4 <= M; m += 4) tile(y, ldy, at, m, units, mask, fresh, 4, size, columns);
+    for (; m < M; m++) tile(y, ldy, at, m, units, mask, fresh, 1, size, columns);
 }
 
-INLINE void mul(const kern_mm_args *a, const int size, const bool lanes)
+INLINE void mul(const kern_mm_args *a, const int size, const bool columns)
 {
     const size_t panel_bytes = a->w_panel ? a->w_panel : a->K * (size_t)size * KERN_ROWS;
+    const size_t step = a->w_step ? a->w_step : (size_t)size * KERN_ROWS, ldx = columns ? a->x_step / 4 : a->K;
+    const float *x = (const float *)a->x + a->first * (columns ? 1 : ldx);
     for (size_t n = 0; n < a->N; n += LANES) {
-        const uint8_t *w0 = (const uint8_t *)a->w + n / KERN_ROWS * panel_bytes;
-        const uint8_t *w1 = n + KERN_ROWS < a->N ? w0 + panel_bytes : w0;
-        const size_t rows = size_min(LANES, a->N - n);
+        const uint8_t *w = (const uint8_t *)a->w + n / KERN_ROWS * panel_bytes;
+        const size_t rows = size_min(LANES, a->N - n), next = n + KERN_ROWS < a->N ? panel_bytes : 0;
         const uint32_t mask = rows == LANES ? ~0u : (1u << rows) - 1;
-        for (size_t k = 0; k < a->K; k += STEP)
-            strip(a, n, w0, w1, mask, k, size_min(k + STEP, a->K), size, lanes);
+        for (size_t k = 0; k < a->K; k += STEP, w += step * STEP) {
+            const struct operands at = {w, w + next, x + k * (columns ? ldx : 1), step, ldx};
+            strip(a->y + n, a->ldy, &at, a->M, size_min(STEP, a->K - k), mask, k == 0 && !a->add, size, columns);
+        }
     }
 }
 

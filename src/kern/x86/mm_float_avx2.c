@@ -31,9 +31,9 @@ INLINE __m256 input(const void *x, size_t i, const bool bf16)
 }
 
 /* Columns [0, n) of eight rows times C rows of x, added to acc. Row c of x is c * ldx away, a unit of
- * columns `step` from the one before. */
+ * columns `step` from the one before; units of w are unit_bytes apart. */
 INLINE void dot(__m256 acc[COLUMNS], const uint8_t *w, int h, const void *x, size_t first, size_t ldx, size_t step,
-                size_t n, const int C, const num_type t, const int unit, const int unit_bytes)
+                size_t n, const int C, const num_type t, const int unit, size_t unit_bytes)
 {
     const bool bf16 = t == NUM_BF16 || t == NUM_F8_E4M3;
     for (size_t k = 0; k < n; k += (size_t)unit, w += unit_bytes, first += step) {
@@ -68,14 +68,15 @@ INLINE void tile(const kern_mm_args *a, size_t n, size_t m, const uint8_t *panel
     const size_t have = size_min(HALF, a->N - at);
     size_t first = r * ldx, row = ldx, step = unit;
     if (a->x_step) {
-        first = unit * (r / KERN_ROWS * a->x_panel + r % KERN_ROWS);
+        first = unit * r;
         row = unit;
-        step = unit * a->x_step;
+        step = unit * a->x_step / 4;
     }
+    const size_t line = a->w_step ? a->w_step : KERN_LINE;
     load_sums(sum, y, a->ldy, have, !a->add, C);
-    if (t == NUM_F32) dot(sum, panel, h, a->x, first, row, step, a->K, C, t, 1, 64);
+    if (t == NUM_F32) dot(sum, panel, h, a->x, first, row, step, a->K, C, t, 1, line);
     if (t == NUM_F16) dot(sum, panel, h, a->x, first, row, step, a->K, C, t, 1, 32);
-    if (t == NUM_BF16) dot(sum, panel, h, a->x, first, row, step, size_round_up(a->K, 2), C, t, 2, 64);
+    if (t == NUM_BF16) dot(sum, panel, h, a->x, first, row, step, size_round_up(a->K, 2), C, t, 2, line);
     if (t == NUM_F8_E4M3) {
         for (size_t k = 0; k < a->K; k += F8_BLOCK, panel += F8_BYTES) {
             for (int c = 0; c < C; c++) acc[c] = _mm256_setzero_ps();
@@ -97,12 +98,9 @@ INLINE void mul(const kern_mm_args *a, size_t panel_bytes, size_t ldx, const num
     for (size_t n = 0; n < a->N; n += KERN_ROWS) {
         const uint8_t *panel = (const uint8_t *)a->w + n / KERN_ROWS * panel_bytes;
         for (int h = 0; h < 2; h++) {
-            for (size_t m = 0; m < a->M;) { /* lanes: eight rows of one panel, or one */
-                bool eight = m + COLUMNS <= a->M && (!a->x_step || (a->first + m) % COLUMNS == 0);
-                if (eight) tile(a, n, m, panel, h, ldx, COLUMNS, t);
-                else tile(a, n, m, panel, h, ldx, 1, t);
-                m += eight ? COLUMNS : 1;
-            }
+            size_t m = 0;
+            for (; m + COLUMNS <= a->M; m += COLUMNS) tile(a, n, m, panel, h, ldx, COLUMNS, t);
+            for (; m < a->M; m++) tile(a, n, m, panel, h, ldx, 1, t);
         }
     }
 }

@@ -126,11 +126,9 @@ static void act_e4m3(void *dst, size_t m, size_t M, const float *x, size_t K)
     }
 }
 
-static void lanes_e4m3(void *panels, size_t t, size_t T, const float *x, size_t ldx, size_t n, size_t K)
+static void lanes_e4m3(const kern_lanes *to, const float *x, size_t ldx, size_t n, size_t K)
 {
     float tile[2][TILE];
-    size_t panel = (T + 1) / 2 * KERN_ROWS;
-    float *to = (float *)panels + t / 2 * KERN_ROWS;
     for (size_t k = 0; k < K; k += TILE) {
         size_t have = size_min(TILE, K - k);
         for (size_t r = 0; r < n; r += 2) {
@@ -139,13 +137,11 @@ static void lanes_e4m3(void *panels, size_t t, size_t T, const float *x, size_t 
                 const float *row = x + (r + i) * ldx + k;
                 round_e4m3(tile[i], row, have, max_abs(row, have));
             }
-            for (size_t i = 0; i < have; i += W)
-                vf_store(to + (k + i) / KERN_ROWS * panel + r / 2 * KERN_ROWS + i % KERN_ROWS,
-                         vf_pair(vf_load(tile[0] + i), vf_load(tile[1] + i)));
+            for (size_t i = 0; i < size_round_up(have, KERN_ROWS); i += W) {
+                uint8_t *line = (uint8_t *)to->at + (k + i) / KERN_ROWS * to->panel + r / 2 * to->step;
+                vf_store((float *)(void *)line + i % KERN_ROWS, vf_pair(vf_load(tile[0] + i), vf_load(tile[1] + i)));
+            }
         }
-        if (have % KERN_ROWS && have % KERN_ROWS <= KERN_ROWS - W) /* lanes past the last column */
-            for (size_t r = 0; r < n; r += 2)
-                vf_store(to + (k + have) / KERN_ROWS * panel + r / 2 * KERN_ROWS + KERN_ROWS - W, vf_set1(0));
     }
 }
 
