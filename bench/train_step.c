@@ -1,10 +1,11 @@
 /* Speed of a training step without the optimiser: forward, loss, backward, masters into panels.
  * SPDX-License-Identifier: MIT
  *
- * Usage: train_step [small|middle|moe] [f32|bf16|fp8] [THREADS] [STEPS] [VOCAB]. Useful operations are
- * six a matrix parameter and token (the embedding's look-up none); the share is of what this machine's
- * multiply units did just before, on the same threads. The gradients' hash tells whether a change kept
- * every bit. */
+ * Usage: train_step [small|middle|moe|mla] [f32|bf16|fp8] [THREADS] [STEPS] [VOCAB]; mla is moe without experts, as
+ * wide as those a token uses. Useful operations are six a matrix parameter and token (the embedding's look-up none),
+ * and those of attention's two products, forward once and backward twice, over what a token sees; the share is of
+ * what this machine's multiply units did just before, on the same threads. The gradients' hash tells whether a
+ * change kept every bit. */
 #include "model/train.h"
 
 #include <math.h>
@@ -93,6 +94,13 @@ static double active(const model_trainable *t)
     return sum;
 }
 
+/* Operations a token of attention, keys and values as heads use them. */
+static double attention(const model_config *c, size_t length)
+{
+    int value = c->v_dim ? c->v_dim : c->head_dim;
+    return 3.0 * 2 * c->layers * c->heads * (c->head_dim + value) * ((double)length + 1) / 2;
+}
+
 static int fail(const ponder_error *err)
 {
     fprintf(stderr, "train_step: %s\n", err->message);
@@ -134,8 +142,11 @@ int main(int argc, char **argv)
                end - refresh);
     }
     double tokens = (double)(n_seq * length), rate = 6 * active(t) * tokens / best;
-    printf("%s %s, %d threads, %.2fM active parameters, %zu x %zu tokens: %.0f tokens/s, %.1f of %.1f GFLOP/s = %.0f %%\n",
-           size, type, threads, 1e-6 * active(t), n_seq, length, tokens / best, 1e-9 * rate, 1e-9 * top, 100 * rate / top);
+    double all = rate + attention(&c, length) * tokens / best;
+    printf("%s %s, %d threads, %.2fM active parameters, %zu x %zu tokens: %.0f tokens/s, %.1f of %.1f GFLOP/s = %.0f %%, "
+           "%.0f %% with attention\n",
+           size, type, threads, 1e-6 * active(t), n_seq, length, tokens / best, 1e-9 * rate, 1e-9 * top, 100 * rate / top,
+           100 * all / top);
     size_t n;
     model_trainable_masters(t, &n);
     printf("gradients: %08x\n", str_hash((str){(const char *)model_trainable_gradients(t), n * sizeof(float)}));

@@ -34,10 +34,12 @@ struct attend {
 };
 
 /* Rows in the form that products read. */
-static void form_rows(const struct attend *t, void *to, const float *x, size_t ld, size_t n,
-                      size_t width)
+static const void *form_rows(const struct attend *t, void *to, const float *x, size_t ld, size_t n,
+                             size_t width)
 {
+    if (t->mm->act == KERN_ACT_F32 && ld == width) return x;
     for (size_t r = 0; r < n; r++) t->o->k->act[t->mm->act](to, r, n, x + r * ld, width);
+    return to;
 }
 
 /* Rows of n tokens as the panels of a weight [n, width]. */
@@ -47,8 +49,8 @@ static void pack_rows(const struct attend *t, void *panels, const float *x, size
     size_t units = size_ceil_div(width, t->mm->block), bytes = kern_panel_bytes(t->mm, width);
     for (size_t r = 0; r < n; r += KERN_ROWS) {
         size_t have = size_min(KERN_ROWS, n - r);
-        form_rows(t, room, x + r * ld, ld, have, width);
-        t->o->k->interleave((uint8_t *)panels + r / KERN_ROWS * bytes, room,
+        const void *rows = form_rows(t, room, x + r * ld, ld, have, width);
+        t->o->k->interleave((uint8_t *)panels + r / KERN_ROWS * bytes, rows,
                             units * sizeof(uint32_t), have, units);
     }
 }
@@ -115,12 +117,10 @@ static void run_block(const struct attend *t, const struct unit *u, size_t at, s
     const struct lane *l = u->l;
     size_t d = a->d, dv = a->dv, seen = at + rows;
     const float *q = u->q + at * a->ldq, *dout = u->dout + at * a->lddout;
-    form_rows(t, l->q, q, a->ldq, rows, d);
-    form_rows(t, l->dout, dout, a->lddout, rows, dv);
     t->mm->mul(&(kern_mm_args){.y = l->p,
                                .ldy = seen,
                                .w = l->key_rows,
-                               .x = l->q,
+                               .x = form_rows(t, l->q, q, a->ldq, rows, d),
                                .rows = rows,
                                .N = seen,
                                .M = rows,
@@ -128,19 +128,18 @@ static void run_block(const struct attend *t, const struct unit *u, size_t at, s
     t->mm->mul(&(kern_mm_args){.y = l->ds,
                                .ldy = seen,
                                .w = l->value_rows,
-                               .x = l->dout,
+                               .x = form_rows(t, l->dout, dout, a->lddout, rows, dv),
                                .rows = rows,
                                .N = seen,
                                .M = rows,
                                .K = dv});
     score_rows(t, l, at, rows);
-    form_rows(t, l->ds_form, l->ds, seen, rows, seen);
     t->mm->mul(&(kern_mm_args){.y = u->dq + at * a->lddq,
                                .ldy = a->lddq,
                                .w = u->keys.at,
                                .w_panel = u->keys.panel,
                                .w_step = u->keys.step,
-                               .x = l->ds_form,
+                               .x = form_rows(t, l->ds_form, l->ds, seen, rows, seen),
                                .rows = rows,
                                .N = d,
                                .M = rows,
