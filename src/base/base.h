@@ -114,6 +114,8 @@ static inline void arena_reset(arena *a, size_t mark) { a->used = mark; }
 /* Large blocks: mapped, zeroed, 2 MiB-aligned, huge pages asked for. */
 ponder_status mem_map(void **out, size_t bytes, ponder_error *err);
 void mem_unmap(void *p, size_t bytes);
+/* What a block of so many bytes takes: whole pages. */
+size_t mem_map_bytes(size_t bytes);
 /* Physical memory that can be had without swapping, respecting cgroup limits. */
 size_t mem_available_bytes(void);
 /* This process's resident set. */

@@ -8,13 +8,18 @@
 
 enum { HUGE_PAGE = 2 << 20 };
 
+size_t mem_map_bytes(size_t bytes)
+{
+    return size_round_up(bytes, bytes >= HUGE_PAGE ? HUGE_PAGE : 4096);
+}
+
 ponder_status mem_map(void **out, size_t bytes, ponder_error *err)
 {
     *out = NULL;
     size_t total;
     if (bytes == 0 || !size_add(&total, bytes, 2 * (size_t)HUGE_PAGE))
         return err_set(err, PONDER_EARG, "cannot map %zu bytes", bytes);
-    size_t want = size_round_up(bytes, bytes >= HUGE_PAGE ? HUGE_PAGE : 4096);
+    size_t want = mem_map_bytes(bytes);
     size_t slack = bytes >= HUGE_PAGE ? HUGE_PAGE : 0;
     uint8_t *p = mmap(NULL, want + slack, PROT_READ | PROT_WRITE,
                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -35,7 +40,7 @@ ponder_status mem_map(void **out, size_t bytes, ponder_error *err)
 
 void mem_unmap(void *p, size_t bytes)
 {
-    if (p) munmap(p, size_round_up(bytes, bytes >= HUGE_PAGE ? HUGE_PAGE : 4096));
+    if (p) munmap(p, mem_map_bytes(bytes));
 }
 
 ponder_status arena_open(arena *a, size_t cap, ponder_error *err)

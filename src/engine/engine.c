@@ -15,7 +15,20 @@ const char *engine_finish_name(enum engine_finish f)
 
 /* ---- memory ---------------------------------------------------------------------------------- */
 
+static size_t max_sequences(const engine_options *o)
+{
+    return o->max_sequences ? o->max_sequences : SEQUENCES;
+}
+
+size_t engine_step_tokens(const engine_options *o)
+{
+    return size_max(o->max_batch_tokens ? o->max_batch_tokens : BATCH_TOKENS, max_sequences(o));
+}
+
 static double mb(size_t bytes) { return (double)bytes * 1e-6; }
+
+/* Where keys and values begin in memory that is lent. */
+static size_t behind_step(size_t step) { return size_round_up(step, 4096); }
 
 /* How many pages, and how long a context they allow. */
 static ponder_status size_cache(engine *e, const engine_options *o, size_t *pages,
@@ -25,6 +38,7 @@ static ponder_status size_cache(engine *e, const engine_options *o, size_t *page
     size_t page = model_kv_page_bytes(c, o->kv), trained = (size_t)c->context;
     size_t step = model_step_bytes(e->m, o->pool, e->max_batch), ready = mem_available_bytes();
     size_t room = (ready - size_min(ready, step)) / 10 * 9;
+    if (o->memory) room = o->memory_bytes - size_min(o->memory_bytes, behind_step(step));
     if (o->context > trained)
         return err_set(err, PONDER_ELIMIT, "a context of %zu: the model was made for %zu positions",
                        o->context, trained);
@@ -47,8 +61,8 @@ static ponder_status size_cache(engine *e, const engine_options *o, size_t *page
     return PONDER_OK;
 }
 
-/* All tables of the engine, from a counting arena or a real one. */
-static bool place(engine *e, arena *a, size_t pages)
+/* Tables of the engine, from a counting arena or a real one: what every request uses. */
+static bool place_used(engine *e, arena *a, size_t pages)
 {
     size_t n = e->max_seqs, threads = (size_t)(e->pool ? pool_threads(e->pool) : 1);
     if (pages_place(&e->pages, pages, a) != PONDER_OK) return false;
@@ -60,21 +74,38 @@ static bool place(engine *e, arena *a, size_t pages)
     e->logits = arena_new(a, float, n * e->vocab);
     int32_t *ids = arena_new(a, int32_t, n * e->context);
     uint32_t *tables = arena_new(a, uint32_t, n * e->table_pages);
+    sampler counted;
+    bool ok = tables;
+    for (size_t i = 0; i < threads; i++)
+        ok = sampler_place(a->base ? &e->samplers[i] : &counted, e->vocab, a) && ok;
+    for (size_t i = 0; a->base && ok && i < n; i++) {
+        e->seqs[i].ids = ids + i * e->context;
+        e->seqs[i].table = tables + i * e->table_pages;
+    }
+    return ok;
+}
+
+/* And behind them, so that it is not touched before, what those with biases and penalties use. */
+static bool place(engine *e, arena *a, size_t pages)
+{
+    size_t n = e->max_seqs;
+    if (!place_used(e, a, pages)) return false;
     engine_bias *biases = arena_new(a, engine_bias, n * ENGINE_BIASES);
     uint32_t *counts = arena_new(a, uint32_t, n * e->vocab);
     int32_t *seen = arena_new(a, int32_t, n * e->vocab);
-    sampler counted;
-    bool ok = seen;
-    for (size_t i = 0; i < threads; i++)
-        ok = sampler_place(a->base ? &e->samplers[i] : &counted, e->vocab, a) && ok;
-    if (!a->base || !ok) return ok;
-    for (size_t i = 0; i < n; i++) {
-        e->seqs[i].ids = ids + i * e->context;
-        e->seqs[i].table = tables + i * e->table_pages;
+    for (size_t i = 0; a->base && seen && i < n; i++) {
         e->seqs[i].bias = biases + i * ENGINE_BIASES;
         e->seqs[i].past = (history){counts + i * e->vocab, seen + i * e->vocab, 0};
     }
-    return true;
+    return seen;
+}
+
+size_t engine_table_bytes(const engine_options *o, size_t vocab)
+{
+    size_t pages = size_ceil_div(o->context, KERN_PAGE), n = max_sequences(o);
+    engine e = {.pool = o->pool, .vocab = vocab, .context = o->context, .table_pages = pages, .max_seqs = n};
+    arena count = {0};
+    return place_used(&e, &count, n * pages) ? count.used : SIZE_MAX / 64;
 }
 
 static bool reserve_text(engine *e)
@@ -87,6 +118,18 @@ static bool reserve_text(engine *e)
     return ok;
 }
 
+static ponder_status open_memory(engine *e, const engine_options *o, size_t pages, ponder_error *err)
+{
+    const model_config *c = model_config_of(e->m);
+    if (!o->memory) {
+        TRY(model_kv_open(&e->kv, c, o->kv, pages, err));
+        return model_step_open(&e->step, e->m, e->pool, e->max_batch, err);
+    }
+    size_t step = model_step_bytes(e->m, o->pool, e->max_batch);
+    model_kv_place(&e->kv, c, o->kv, pages, (uint8_t *)o->memory + behind_step(step));
+    return model_step_open_in(&e->step, e->m, e->pool, e->max_batch, o->memory, err);
+}
+
 static ponder_status open_parts(engine *e, const engine_options *o, ponder_error *err)
 {
     size_t pages = 0;
@@ -96,8 +139,7 @@ static ponder_status open_parts(engine *e, const engine_options *o, ponder_error
     TRY(arena_open(&e->arena, count.used, err));
     place(e, &e->arena, pages);
     pages_reset(&e->pages);
-    TRY(model_kv_open(&e->kv, model_config_of(e->m), o->kv, pages, err));
-    TRY(model_step_open(&e->step, e->m, e->pool, e->max_batch, err));
+    TRY(open_memory(e, o, pages, err));
     if (!reserve_text(e)) return err_set(err, PONDER_ENOMEM, "no memory for text");
     e->close_id = e->t ? tokenizer_find(e->t, STR("</think>")) : -1;
     if (e->t) TRY(tokenizer_encode(e->t, &e->close_ids, STR("\n</think>\n\n"), 0, err));
@@ -118,10 +160,11 @@ ponder_status engine_open(engine **out, const model *m, const tokenizer *t, cons
     e->k = model_kern(m);
     e->t = t;
     e->pool = o->pool;
-    e->prefix_cache = !o->no_prefix_cache;
+    e->prefix_cache = !o->no_prefix_cache && !o->memory;
+    e->lent = o->memory != NULL;
     e->vocab = (size_t)model_config_of(m)->vocab;
-    e->max_seqs = o->max_sequences ? o->max_sequences : SEQUENCES;
-    e->max_batch = size_max(o->max_batch_tokens ? o->max_batch_tokens : BATCH_TOKENS, e->max_seqs);
+    e->max_seqs = max_sequences(o);
+    e->max_batch = engine_step_tokens(o);
     ponder_status st = open_parts(e, o, err);
     if (st != PONDER_OK) {
         engine_close(e);
@@ -135,7 +178,7 @@ void engine_close(engine *e)
 {
     if (!e) return;
     model_step_close(e->step);
-    model_kv_close(&e->kv);
+    if (!e->lent) model_kv_close(&e->kv);
     for (size_t i = 0; e->arena.base && i < e->max_seqs; i++) chat_splitter_free(&e->seqs[i].split);
     arena_close(&e->arena);
     tokens_free(&e->close_ids);

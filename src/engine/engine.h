@@ -25,7 +25,16 @@ typedef struct engine_options {
     size_t max_sequences;    /* at work or waiting; 0: 64 */
     bool no_prefix_cache;    /* requests do not share what they have in common */
     pool *pool;              /* NULL: one thread */
+    /* Memory lent for the step and behind it keys and values, of which there are as many as fit; NULL:
+     * its own. Whenever no request is at work the lender may use it, so there is no prefix cache. */
+    void *memory;
+    size_t memory_bytes;
 } engine_options;
+
+/* Tokens of a step at most: what memory that is lent must hold a step of, and pages of a context. */
+size_t engine_step_tokens(const engine_options *o);
+/* What it holds besides, with o->context set and requests without biases and penalties. */
+size_t engine_table_bytes(const engine_options *o, size_t vocab);
 
 /* ELIMIT, with the numbers, when the context asked for does not fit into memory. t may be NULL:
  * then there is no text, no end token and no thinking, only ids. */

@@ -185,7 +185,7 @@ struct engine {
     const kern *k;
     const tokenizer *t;
     pool *pool;
-    bool prefix_cache;
+    bool prefix_cache, lent; /* lent: the memory of kv and step */
     size_t context, vocab, max_batch, max_seqs, table_pages;
 
     model_kv kv;

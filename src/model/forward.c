@@ -173,36 +173,45 @@ size_t model_step_bytes(const model *m, pool *p, size_t max_tokens)
     return s.scratch.peak;
 }
 
-ponder_status model_step_open(model_step **out, const model *m, pool *p, size_t max_tokens,
-                              ponder_error *err)
+ponder_status model_step_open_in(model_step **out, const model *m, pool *p, size_t max_tokens,
+                                 void *memory, ponder_error *err)
 {
     *out = NULL;
     if (max_tokens < 1 || max_tokens > 1 << 20)
         return err_set(err, PONDER_EARG, "steps of %zu tokens: use 1 to %d", max_tokens, 1 << 20);
-    size_t bytes = model_step_bytes(m, p, max_tokens), have = mem_available_bytes();
-    if (bytes > have)
-        return err_set(
-            err, PONDER_ELIMIT,
-            "a step of %zu tokens takes %.2f GB and %.2f GB of memory are free: use smaller steps",
-            max_tokens, (double)bytes * 1e-9, (double)have * 1e-9);
     model_step *s = calloc(1, sizeof *s);
     if (!s) return err_set(err, PONDER_ENOMEM, "no memory for a step");
-    *s = (model_step){.m = m, .max_tokens = max_tokens};
+    *s = (model_step){.m = m, .max_tokens = max_tokens, .lent = true};
+    s->scratch = (arena){.base = memory, .cap = model_step_bytes(m, p, max_tokens)};
     s->record = &s->unkept;
-    ponder_status st = arena_open(&s->scratch, bytes, err);
-    if (st != PONDER_OK) {
-        free(s);
-        return st;
-    }
     s->ops = (ops){.k = &m->kern, .pool = p, .scratch = &s->scratch};
     *out = s;
     return PONDER_OK;
 }
 
+ponder_status model_step_open(model_step **out, const model *m, pool *p, size_t max_tokens,
+                              ponder_error *err)
+{
+    TRY(model_step_open_in(out, m, p, max_tokens, NULL, err));
+    size_t bytes = (*out)->scratch.cap, have = mem_available_bytes();
+    ponder_status st = PONDER_OK;
+    if (bytes > have)
+        st = err_set(
+            err, PONDER_ELIMIT,
+            "a step of %zu tokens takes %.2f GB and %.2f GB of memory are free: use smaller steps",
+            max_tokens, (double)bytes * 1e-9, (double)have * 1e-9);
+    if (st == PONDER_OK) st = arena_open(&(*out)->scratch, bytes, err);
+    (*out)->lent = st != PONDER_OK;
+    if (st == PONDER_OK) return st;
+    model_step_close(*out);
+    *out = NULL;
+    return st;
+}
+
 void model_step_close(model_step *s)
 {
     if (!s) return;
-    arena_close(&s->scratch);
+    if (!s->lent) arena_close(&s->scratch);
     free(s);
 }
 

@@ -28,13 +28,19 @@ size_t model_kv_page_bytes(const model_config *c, enum kern_kv t)
     return model_kv_layer_bytes(c, t, &head_bytes, &value_at) * (size_t)(c->layers + c->mtp_layers);
 }
 
-ponder_status model_kv_open(model_kv *kv, const model_config *c, enum kern_kv t, size_t pages,
-                            ponder_error *err)
+void model_kv_place(model_kv *kv, const model_config *c, enum kern_kv t, size_t pages, void *memory)
 {
-    *kv = (model_kv){.type = t,
+    *kv = (model_kv){.base = memory,
+                     .type = t,
                      .layers = c->layers + c->mtp_layers,
                      .pages = pages,
                      .page_bytes = model_kv_page_bytes(c, t)};
+}
+
+ponder_status model_kv_open(model_kv *kv, const model_config *c, enum kern_kv t, size_t pages,
+                            ponder_error *err)
+{
+    model_kv_place(kv, c, t, pages, NULL);
     int width = model_is_mla(c) ? c->kv_rank + c->rope_dim : c->head_dim;
     if (t == KERN_KV_Q8 && width % 32)
         return err_set(err, PONDER_EUNSUPPORTED,

@@ -161,6 +161,8 @@ size_t model_kv_page_bytes(const model_config *c, enum kern_kv t);
 ponder_status model_kv_open(model_kv *kv, const model_config *c, enum kern_kv t, size_t pages,
                             ponder_error *err);
 void model_kv_close(model_kv *kv);
+/* The same in memory that the caller lends, pages * model_kv_page_bytes; it is not closed. */
+void model_kv_place(model_kv *kv, const model_config *c, enum kern_kv t, size_t pages, void *memory);
 
 /* ---- forward -------------------------------------------------------------------------------- */
 
@@ -169,6 +171,10 @@ typedef struct model_step model_step;
 /* Scratch for steps of at most max_tokens tokens; no allocation happens after this. */
 ponder_status model_step_open(model_step **out, const model *m, pool *p, size_t max_tokens,
                               ponder_error *err);
+/* The same in memory that the caller lends until model_step_close, model_step_bytes of it; between steps
+ * nothing in it is needed. */
+ponder_status model_step_open_in(model_step **out, const model *m, pool *p, size_t max_tokens,
+                                 void *memory, ponder_error *err);
 void model_step_close(model_step *s);
 size_t model_step_bytes(const model *m, pool *p, size_t max_tokens);
 

@@ -68,6 +68,7 @@ struct model_step {
     size_t base; /* of the scratch: what is below is another step's */
     ops ops;
     size_t max_tokens;
+    bool lent; /* the scratch is another's */
     model_kv *kv;
     size_t T, n_seq;
     ops_sequence *seq; /* [n_seq] */

@@ -213,16 +213,30 @@ static void little_memory_changes_nothing(void **state)
     (void)state;
     all_alone(200);
     size_t page = model_kv_page_bytes(model_config_of(Y.m), KERN_KV_BF16);
-    engine *e = open_with((engine_options){.kv_bytes = 16 * page, .max_sequences = 8});
-    assert_int_equal(engine_state_of(e).pages, TINY_CONTEXT / KERN_PAGE);
-    for (size_t p = 0; p < 8; p++) {
-        engine_request r = varied(p, 200, &B[p]);
-        submit(e, &r);
+    /* Its own, or lent by one who left no numbers in it. */
+    engine_options lent = {.max_sequences = 8};
+    size_t step = size_round_up(model_step_bytes(Y.m, Y.pool, engine_step_tokens(&lent)), 4096);
+    lent.memory_bytes = step + 16 * page;
+    lent.memory = malloc(lent.memory_bytes);
+    const engine_options os[] = {{.kv_bytes = 16 * page, .max_sequences = 8}, lent};
+    for (size_t i = 0; i < COUNT_OF(os); i++) {
+        memset(lent.memory, 0xFF, lent.memory_bytes);
+        engine *e = open_with(os[i]);
+        assert_int_equal(engine_state_of(e).pages, TINY_CONTEXT / KERN_PAGE);
+        for (size_t p = 0; p < 8; p++) {
+            engine_request r = varied(p, 200, &B[p]);
+            submit(e, &r);
+        }
+        run(e);
+        assert_true(engine_state_of(e).preempted > 0);
+        for (size_t p = 0; p < 8; p++) check_same(&A[p], &B[p]);
+        engine_close(e);
     }
-    run(e);
-    assert_true(engine_state_of(e).preempted > 0);
-    for (size_t p = 0; p < 8; p++) check_same(&A[p], &B[p]);
-    engine_close(e);
+    ponder_error err;
+    engine *none;
+    lent.kv = KERN_KV_BF16, lent.pool = Y.pool, lent.memory_bytes = step + page, lent.context = 512;
+    assert_int_equal(engine_open(&none, Y.m, Y.t, &lent, &err), PONDER_ELIMIT);
+    free(lent.memory);
 }
 
 static void choices_equal_requests(void **state)
