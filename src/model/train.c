@@ -68,26 +68,58 @@ static size_t room_bytes(const model_trainable *t)
     return (size_t)pool_threads(t->o.pool) * t->pack_room;
 }
 
-static size_t total_bytes(const model_trainable *t, size_t scratch, size_t kept)
+static size_t lasting_bytes(const model_trainable *t)
 {
-    return 2 * masters_bytes(t) + t->m.bytes + room_bytes(t) + t->kv.pages * t->kv.page_bytes + scratch + kept;
+    return 2 * mem_map_bytes(masters_bytes(t)) + mem_map_bytes(t->m.bytes) + mem_map_bytes(room_bytes(t));
 }
 
-size_t model_trainable_bytes(const model_config *c, const model_train_options *o)
+/* The parts of work, in this order. Each begins on a page of its own, large ones on a huge page: what a
+ * smaller micro-batch touches is what such a one needs. */
+struct work {
+    size_t kv, scratch, kept;
+};
+
+static struct work work_of(model_trainable *t, bool look)
+{
+    size_t scratch, kept;
+    model_train_count(t, look, &scratch, &kept);
+    return (struct work){mem_map_bytes(t->kv.pages * t->kv.page_bytes), mem_map_bytes(scratch),
+                         mem_map_bytes(kept)};
+}
+
+static size_t work_bytes(const struct work *w) { return w->kv + w->scratch + w->kept; }
+
+model_train_size model_trainable_size(const model_config *c, const model_train_options *o)
 {
     model_trainable t = {0};
-    size_t bytes = 0, scratch, kept;
+    model_train_size size = {0};
     if (plan(&t, c, o, NULL) == PONDER_OK) {
-        model_train_count(&t, &scratch, &kept);
-        bytes = total_bytes(&t, scratch, kept);
+        const struct work work = work_of(&t, false), look = work_of(&t, true);
+        size = (model_train_size){lasting_bytes(&t), size_max(work_bytes(&work), o->least_work),
+                                  work_bytes(&look)};
     }
+    drop(&t);
+    return size;
+}
+
+size_t model_trainable_step_bytes(const model_config *c, const model_train_options *o, size_t max_tokens)
+{
+    model_trainable t = {0};
+    size_t bytes = plan(&t, c, o, NULL) == PONDER_OK ? model_step_bytes(&t.m, o->pool, max_tokens) : 0;
     drop(&t);
     return bytes;
 }
 
+void *model_trainable_work(const model_trainable *t, size_t *bytes)
+{
+    const arena *work = t->o.beside ? &t->o.beside->work : &t->work;
+    *bytes = work->cap;
+    return work->base;
+}
+
 /* ---- opening ------------------------------------------------------------------------------------- */
 
-static ponder_status map_all(model_trainable *t, size_t scratch, size_t kept, ponder_error *err)
+static ponder_status map_all(model_trainable *t, const struct work *w, ponder_error *err)
 {
     void *p;
     TRY(mem_map(&p, masters_bytes(t), err));
@@ -97,26 +129,32 @@ static ponder_status map_all(model_trainable *t, size_t scratch, size_t kept, po
     TRY(mem_map(&t->m.memory, t->m.bytes, err));
     TRY(mem_map(&p, room_bytes(t), err));
     t->room = p;
-    TRY(mem_map(&p, t->kv.pages * t->kv.page_bytes, err));
-    t->kv.base = p;
-    TRY(arena_open(&t->step.scratch, scratch, err));
-    return arena_open(&t->kept, kept, err);
+    if (!t->o.beside)
+        TRY(arena_open(&t->work, size_max(work_bytes(w), t->o.least_work), err));
+    size_t bytes;
+    uint8_t *at = model_trainable_work(t, &bytes);
+    if (bytes < work_bytes(w))
+        return err_set(err, PONDER_EARG, "micro-batches need %zu bytes and are lent %zu", work_bytes(w), bytes);
+    t->kv.base = at;
+    t->step.scratch = (arena){.base = at + w->kv, .cap = w->scratch};
+    t->kept = (arena){.base = at + w->kv + w->scratch, .cap = w->kept};
+    return PONDER_OK;
 }
 
 static ponder_status build(model_trainable *t, const model_config *c, const float *factors,
                            const model_train_options *o, ponder_error *err)
 {
-    size_t scratch, kept, have = mem_available_bytes();
+    size_t have = mem_available_bytes();
     TRY(plan(t, c, o, err));
-    model_train_count(t, &scratch, &kept);
-    size_t bytes = total_bytes(t, scratch, kept);
+    const struct work work = work_of(t, false);
+    size_t bytes = lasting_bytes(t) + (o->beside ? 0 : size_max(work_bytes(&work), o->least_work));
     if (bytes > have)
         return err_set(err, PONDER_ELIMIT,
                        "training takes %.2f GB (parameters and gradients %.2f, a micro-batch %.2f) and "
                        "%.2f GB of memory are free: use smaller micro-batches or recomputation",
                        (double)bytes * 1e-9, 2e-9 * (double)masters_bytes(t),
-                       (double)(scratch + kept) * 1e-9, (double)have * 1e-9);
-    TRY(map_all(t, scratch, kept, err));
+                       (double)work_bytes(&work) * 1e-9, (double)have * 1e-9);
+    TRY(map_all(t, &work, err));
     TRY(model_train_bind(t, err));
     if (factors) {
         size_t n = (size_t)c->rope_dim / 2;
@@ -152,9 +190,7 @@ void model_trainable_close(model_trainable *t)
     if (t->gradients) mem_unmap(t->gradients, masters_bytes(t));
     if (t->m.memory) mem_unmap(t->m.memory, t->m.bytes);
     if (t->room) mem_unmap(t->room, room_bytes(t));
-    if (t->kv.base) mem_unmap(t->kv.base, t->kv.pages * t->kv.page_bytes);
-    arena_close(&t->step.scratch);
-    arena_close(&t->kept);
+    arena_close(&t->work);
     drop(t);
     free(t);
 }

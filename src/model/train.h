@@ -45,6 +45,8 @@ typedef struct model_train_options {
     bool recompute;          /* keep only the stream at each layer; run the layer again in backward */
     float balance_loss;      /* alpha of the sequence-wise balance loss (V3 report, section 2.1.2) */
     float mtp_weight;        /* lambda of the prediction module's loss; 0: the module is not run */
+    size_t least_work;       /* bytes of model_trainable_work at least; 0: what micro-batches need */
+    model_trainable *beside; /* its work is this one's too: they are never at work together; NULL: none */
 } model_train_options;
 
 /* ELIMIT with the numbers when it will not fit. From nothing: normal with deviation `init` (V3:
@@ -54,8 +56,17 @@ ponder_status model_trainable_init(model_trainable **out, const model_config *c,
 ponder_status model_trainable_open(model_trainable **out, const fmt_model *file,
                                    const model_train_options *o, ponder_error *err);
 void model_trainable_close(model_trainable *t);
-/* Bytes in all: masters, gradients, packed weights, tape, scratch (optimiser state not counted). */
-size_t model_trainable_bytes(const model_config *c, const model_train_options *o);
+/* Bytes that opening takes (optimiser state not counted); zeros when it would be refused. */
+typedef struct model_train_size {
+    size_t lasting; /* masters, gradients, packed weights */
+    size_t work;    /* a micro-batch: keys and values, scratch, tape */
+    size_t look;    /* the part of work that a micro-batch takes without a gradient */
+} model_train_size;
+model_train_size model_trainable_size(const model_config *c, const model_train_options *o);
+/* model_step_bytes of the model to serve, before there is one. */
+size_t model_trainable_step_bytes(const model_config *c, const model_train_options *o, size_t max_tokens);
+/* The memory of micro-batches: between two of them anyone may use it. */
+void *model_trainable_work(const model_trainable *t, size_t *bytes);
 
 /* The model to serve or to roll out with; follows model_trainable_refresh. Log-probabilities have the
  * bits of an engine that keeps keys and values as model_trainable_kv says: F32 for F32, else BF16. */

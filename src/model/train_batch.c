@@ -39,7 +39,7 @@ void model_batch_arrays(struct model_batch *b)
     memset(b->gradient, 0, b->T * (size_t)c->width * sizeof(float));
 }
 
-void model_train_count(model_trainable *t, size_t *scratch, size_t *kept)
+void model_train_count(model_trainable *t, bool look, size_t *scratch, size_t *kept)
 {
     model_step *s = &t->step;
     const model_config *c = &t->m.config;
@@ -49,7 +49,7 @@ void model_train_count(model_trainable *t, size_t *scratch, size_t *kept)
     s->m = &t->m;
     keep_streams(&b);
     size_t streams = t->kept.used, most = 0;
-    t->tape.room = t->o.recompute ? NULL : &t->kept;
+    t->tape.room = t->o.recompute || look ? NULL : &t->kept;
     model_step_count(s, &t->m, t->o.pool, b.T, &t->tape);
     t->tape.room = &t->kept;
     model_kv kv = {.type = t->kv.type, .layers = 1, .base = (uint8_t *)s};
@@ -58,10 +58,10 @@ void model_train_count(model_trainable *t, size_t *scratch, size_t *kept)
     arena_reset(&s->scratch, 0);
     model_step_arrays(s, b.T, b.n);
     model_batch_arrays(&b);
-    if (t->o.mtp_weight != 0) (void)model_train_mtp(&b, NULL);
+    if (t->o.mtp_weight != 0 && !look) (void)model_train_mtp(&b, NULL);
     size_t module = t->kept.peak;
     model_train_head(&b, b.gradient);
-    for (int l = 0; l < c->layers + c->mtp_layers; l++) {
+    for (int l = 0; l < c->layers + c->mtp_layers && !look; l++) {
         size_t mark = arena_mark(&t->kept);
         if (t->o.recompute) model_block(s, l, false);
         most = size_max(most, t->kept.used - mark);

@@ -26,6 +26,7 @@ struct model_trainable {
     struct model_pack *packs;
     size_t n_packs, pack_blocks, pack_room; /* room: bytes of a worker */
     uint8_t *room;
+    arena work; /* keys and values, scratch and tape of a micro-batch; base NULL: another's */
     model_step step;
     model_kv kv;
     uint32_t *pages;
@@ -81,8 +82,9 @@ void model_back_norm(struct model_batch *b, const float *gain);
 /* The prediction module's forward and backward, after the model's forward and loss. */
 ponder_status model_train_mtp(struct model_batch *b, ponder_error *err);
 
-/* Bytes of the step's scratch and of the tape for the largest micro-batch. */
-void model_train_count(model_trainable *t, size_t *scratch, size_t *kept);
+/* Bytes of the step's scratch and of the tape for the largest micro-batch; `look`: for one that is only
+ * looked at. */
+void model_train_count(model_trainable *t, bool look, size_t *scratch, size_t *kept);
 
 /* What blocks share: the gradient of rotated rows becomes that of the rows; the product that ends a
  * block, into dx [T, K]; the products (p without T, input and output) and the norm that begin one. */

@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: MIT */
 #include "train/asker.h"
 
+#include "train/need.h"
+
 #include <stddef.h>
 
 #define AT(field) offsetof(asker_keys, field)
@@ -52,6 +54,17 @@ static ponder_status open_weights(asker *a, const stage_context *c, const char *
     return st;
 }
 
+/* At most, because keys and values are as many as answers are long. */
+static void tell_memory(const asker *a, const stage_context *c, const engine_options *e)
+{
+    size_t bytes = model_weight_bytes(a->m) + e->kv_bytes +
+                   mem_map_bytes(model_step_bytes(a->m, e->pool, engine_step_tokens(e))) +
+                   mem_map_bytes(engine_table_bytes(e, (size_t)model_config_of(a->m)->vocab));
+    if (c->o->screen)
+        fprintf(c->o->screen, "%s: answers take at most %.0f MB of %.0f MB free\n", c->stage->name,
+                (double)bytes * 1e-6, (double)(mem_available_bytes() + model_weight_bytes(a->m)) * 1e-6);
+}
+
 ponder_status asker_open(asker *a, const asker_keys *k, const stage_context *c, const char *path,
                          const tokenizer *t, size_t places, size_t group,
                          const answer_reward *reward, ponder_error *err)
@@ -64,9 +77,12 @@ ponder_status asker_open(asker *a, const asker_keys *k, const stage_context *c, 
     if (k->max_tokens > (size_t)context)
         return err_set(err, PONDER_EARG, "\"max_tokens\" is %zu, the model has %d positions",
                        k->max_tokens, context);
-    const engine_options e = {.kv = bf16 ? KERN_KV_BF16 : KERN_KV_F32, .context = k->max_tokens,
-                              .max_sequences = places * group, .no_prefix_cache = true,
-                              .pool = c->o->pool};
+    const enum kern_kv kv = bf16 ? KERN_KV_BF16 : KERN_KV_F32;
+    const engine_options e = {.kv = kv, .context = k->max_tokens, .max_sequences = places * group,
+                              .kv_bytes = need_pages(places * group, group, k->answer_tokens, k->max_tokens) *
+                                          model_kv_page_bytes(model_config_of(a->m), kv),
+                              .no_prefix_cache = true, .pool = c->o->pool};
+    tell_memory(a, c, &e);
     answers_options o = {.questions = places, .group = group, .max_tokens = k->answer_tokens,
                          .context = k->max_tokens, .temperature = k->temperature,
                          .top_p = k->top_p, .numbered = true, .reward = *reward,

@@ -181,6 +181,21 @@ ponder_status micro_plan_make(micro_plan *p, const train_batch *b, size_t max_to
     return PONDER_OK;
 }
 
+micro_size micro_plan_largest(const micro_plan *p, const train_batch *b)
+{
+    micro_size largest = {0};
+    for (size_t m = 0; m < p->n; m++) {
+        micro_size of = {.sequences = p->first[m + 1] - p->first[m]};
+        for (size_t i = p->first[m]; i < p->first[m + 1]; i++) {
+            size_t n = b->seq[p->order[i]].n;
+            of.tokens += n;
+            of.longest = size_max(of.longest, n);
+        }
+        if (of.tokens > largest.tokens) largest = of;
+    }
+    return largest;
+}
+
 void micro_plan_free(micro_plan *p)
 {
     free(p->order), free(p->first), free(p->room), free(p->bin);

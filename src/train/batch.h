@@ -61,6 +61,13 @@ ponder_status micro_plan_make(micro_plan *p, const train_batch *b, size_t max_to
                               size_t max_sequences, ponder_error *err);
 void micro_plan_free(micro_plan *p);
 
+/* Of a micro-batch. */
+typedef struct micro_size {
+    size_t tokens, sequences, longest;
+} micro_size;
+/* The one of the plan with the most tokens. */
+micro_size micro_plan_largest(const micro_plan *p, const train_batch *b);
+
 /* ---- running --------------------------------------------------------------------------------- */
 
 /* A model that batches run on, and what its micro-batches need; t and its limits are set first. */

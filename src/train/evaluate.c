@@ -159,6 +159,7 @@ static ponder_status open_subject(evaluate *e, const subject *s, ponder_error *e
 {
     const answer_reward right = {.accuracy = 1};
     e->now = s;
+    view_end(&e->view);
     return asker_open(&e->a, &e->k.asked, e->c, s->path, NULL,
                       size_max(1, e->k.at_once / e->k.group), e->k.group, &right, err);
 }

@@ -19,6 +19,9 @@ ponder_status feed_check(const training *t, const char *where, ponder_error *err
 ponder_status feed_open(feed *f, const stage_context *c, training *t, const example_options *o,
                         ponder_error *err);
 void feed_close(feed *f);
+/* The model the stage begins with (stage_open_models), with the memory that its examples take: the first
+ * steps' are drawn and measured. */
+ponder_status feed_open_model(feed *f, model_trainable **out, const stage_context *c, ponder_error *err);
 /* The examples of step l->step into l->batch. */
 ponder_status feed_step(feed *f, train_loop *l, ponder_error *err);
 /* Draws f->held and runs it forward (train_loop_score). */

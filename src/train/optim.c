@@ -46,7 +46,7 @@ void adamw_close(adamw *a)
 
 size_t adamw_bytes(size_t n, const adamw_options *o)
 {
-    return 2 * n * (o->bf16_moments ? sizeof(uint16_t) : sizeof(float));
+    return 2 * mem_map_bytes(n * (o->bf16_moments ? sizeof(uint16_t) : sizeof(float)));
 }
 
 /* ---- norm ------------------------------------------------------------------------------------ */

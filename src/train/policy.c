@@ -86,6 +86,11 @@ ponder_status policy_check(const recipe *r, const recipe_stage *stage, ponder_er
 /* ---- chunks of answers -------------------------------------------------------------------------- */
 
 static size_t chunk_answers(const policy *p) { return p->k.questions * p->k.group; }
+/* Answers that are sampled together at most. */
+static size_t most_answers(const policy *p)
+{
+    return size_max(chunk_answers(p), (size_t)p->k.eval_group);
+}
 /* Updates made from a chunk. */
 static uint64_t chunk_steps(const policy *p) { return p->k.updates * p->k.passes; }
 
@@ -400,12 +405,12 @@ static size_t sections(void *user, checkpoint_section *out)
 
 static ponder_status open_engine(policy *p, ponder_error *err)
 {
-    size_t groups = p->k.questions * p->k.group, eval = p->eval.o.questions * p->eval.o.group;
-    const engine_options o = {.kv = model_trainable_kv(p->m),
-                              .context = p->t.max_tokens,
-                              .max_sequences = size_max(groups, eval),
-                              .no_prefix_cache = true,
-                              .pool = p->c->o->pool};
+    /* Sampling and learning take turns, and have the same memory for it. */
+    engine_options o = {.kv = model_trainable_kv(p->m),
+                        .context = p->t.max_tokens,
+                        .max_sequences = most_answers(p),
+                        .pool = p->c->o->pool};
+    o.memory = model_trainable_work(p->m, &o.memory_bytes);
     return engine_open(&p->e, model_trainable_model(p->m), p->c->t, &o, err);
 }
 
@@ -423,7 +428,7 @@ static ponder_status open_answers(policy *p, ponder_error *err)
     TRY(stage_template(&o.prompts.template, p->c, &p->t, err));
     p->eval.o = o;
     p->eval.o.group = (size_t)p->k.eval_group;
-    p->eval.o.questions = size_max(1, p->k.questions * p->k.group / p->eval.o.group);
+    p->eval.o.questions = size_max(1, chunk_answers(p) / p->eval.o.group);
     p->eval.o.temperature = p->k.eval_temperature;
     const answers_options eval = p->eval.o;
     TRY(open_engine(p, err));
@@ -463,7 +468,8 @@ static ponder_status open_policy(policy *p, const stage_context *c, ponder_error
     p->c = c;
     TRY(open_questions(p, c->recipe, c->where, c, err));
     const stage_besides besides = {.copies = (size_t)wants_reference(p) + (chunk_steps(p) > 1),
-                                   .sequences = chunk_answers(p)};
+                                   .answers = most_answers(p), .group = p->k.group,
+                                   .answer_tokens = p->k.answer_tokens};
     TRY(stage_open_models(&p->m, p->k.ppo ? &p->values : NULL, c, &p->t, &besides, err));
     TRY(open_arrays(p, err));
     if (p->k.ppo)

@@ -202,7 +202,7 @@ ponder_status reward_model_run(const stage_context *c, ponder_error *err)
     model_trainable *m = NULL;
     train_loop_options o;
     ponder_status st = prepare(&r, c, err);
-    if (st == PONDER_OK) st = stage_open_model(&m, c, &r.k.t, err);
+    if (st == PONDER_OK) st = feed_open_model(&r.feed, &m, c, err);
     if (st == PONDER_OK) st = open_head(&r, c, m, err);
     if (st == PONDER_OK) st = stage_loop_options(&o, c, &r.k.t, err);
     if (st == PONDER_OK) {

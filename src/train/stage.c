@@ -2,6 +2,8 @@
  * SPDX-License-Identifier: MIT */
 #include "train/stage.h"
 
+#include "train/need.h"
+
 #include <stdlib.h>
 
 const stage_kind stage_kinds[] = {
@@ -124,61 +126,24 @@ static ponder_status config_of(model_config *out, const stage_context *c, ponder
     return st;
 }
 
-/* Parameters of all tensors of a config, and of adapters of that rank on its matrices. */
-static size_t parameters(const model_config *config, size_t rank, size_t *adapters)
-{
-    size_t n = model_tensors(config, NULL, 0), sum = 0;
-    model_tensor *t = calloc(size_max(n, 1), sizeof *t);
-    *adapters = 0;
-    if (!t) return 0;
-    model_tensors(config, t, n);
-    for (size_t i = 0; i < n; i++) {
-        size_t values = 1;
-        for (int d = 0; d < t[i].n_dims; d++) values *= (size_t)t[i].dim[d];
-        sum += values;
-        if (t[i].role == MODEL_MATRIX)
-            *adapters += rank * (size_t)(t[i].dim[0] + t[i].dim[1]) * (size_t)t[i].dim[2];
-    }
-    free(t);
-    return sum;
-}
-
-/* Of the optimiser and, with adapters, of the base and of them and their gradients. */
-static size_t optimiser_bytes(const training *t, size_t values, size_t adapters)
-{
-    const adamw_options moments = training_adamw(t);
-    if (!t->lora_rank) return adamw_bytes(values, &moments);
-    return values * sizeof(float) + 2 * adapters * sizeof(float) + adamw_bytes(adapters, &moments);
-}
-
-static size_t besides_bytes(const stage_besides *b, const training *t, const model_config *config,
-                            const model_train_options *o, size_t values)
-{
-    enum kern_kv kv = o->precision == MODEL_F32 ? KERN_KV_F32 : KERN_KV_BF16;
-    size_t pages = size_ceil_div(t->max_tokens, KERN_PAGE);
-    size_t each = pages * model_kv_page_bytes(config, kv) + t->max_tokens * 3 * sizeof(float);
-    return b->copies * values * sizeof(float) + b->sequences * each;
-}
-
 static ponder_status check_memory(const stage_context *c, const training *t,
-                                  const model_config *config, const model_train_options *o,
+                                  const model_config *config, model_train_options *o,
                                   size_t models, const stage_besides *besides, ponder_error *err)
 {
-    size_t adapters, values = parameters(config, t->lora_rank, &adapters);
+    size_t adapters, values = need_parameters(config, t->lora_rank, &adapters);
     size_t have = mem_available_bytes();
-    size_t each = model_trainable_bytes(config, o) + optimiser_bytes(t, values, adapters);
-    size_t more = besides ? besides_bytes(besides, t, config, o, values) : 0;
-    size_t need = each > (SIZE_MAX - more) / models ? SIZE_MAX : models * each + more;
+    const need n = need_of(config, t, o, models, besides);
     if (c->o->screen)
         fprintf(c->o->screen,
-                "%s: %s%.2fM parameters, %.2fM learnt in %s, needs %.0f MB of %.0f MB free\n",
+                "%s: %s%.2fM parameters, %.2fM learnt in %s, needs %.0f MB (at most %.0f) of %.0f MB "
+                "free\n",
                 c->stage->name, models > 1 ? "two models of " : "", (double)values * 1e-6,
                 (double)(t->lora_rank ? adapters : values) * 1e-6, t->precision,
-                (double)need * 1e-6, (double)have * 1e-6);
-    if (need <= have) return PONDER_OK;
+                (double)n.peak * 1e-6, (double)n.at_most * 1e-6, (double)have * 1e-6);
+    if (n.at_most <= have) return PONDER_OK;
     return err_set(err, PONDER_ELIMIT,
-                   "%s: needs %.0f MB and %.0f MB are free: lower \"micro_tokens\" (%zu), or set "
-                   "\"recompute\" or \"bf16_moments\"", c->where, (double)need * 1e-6,
+                   "%s: may need %.0f MB and %.0f MB are free: lower \"micro_tokens\" (%zu), or set "
+                   "\"recompute\" or \"bf16_moments\"", c->where, (double)n.at_most * 1e-6,
                    (double)have * 1e-6, o->max_tokens);
 }
 
@@ -237,13 +202,8 @@ ponder_status stage_open_models(model_trainable **out, model_trainable **second,
     TRY(check_saving(c, t, err));
     TRY(check_memory(c, t, &config, &o, second ? 2 : 1, besides, err));
     TRY(open_one(out, c, &config, &o, err));
+    o.beside = *out;
     return second ? open_one(second, c, &config, &o, err) : PONDER_OK;
-}
-
-ponder_status stage_open_model(model_trainable **out, const stage_context *c, const training *t,
-                               ponder_error *err)
-{
-    return stage_open_models(out, NULL, c, t, NULL, err);
 }
 
 /* ---- saving ---------------------------------------------------------------------------------- */

@@ -68,17 +68,15 @@ ponder_status reward_model_run(const stage_context *c, ponder_error *err);
 
 /* ---- for stages that train ------------------------------------------------------------------- */
 
-/* The model the stage begins with; says what it needs, and ELIMIT when that is more than there is.
- */
-ponder_status stage_open_model(model_trainable **out, const stage_context *c, const training *t,
-                               ponder_error *err);
-/* What a stage holds besides a model that is learnt. */
+/* What a stage will hold besides a model that is learnt, and how much goes through it. */
 typedef struct stage_besides {
-    size_t copies;    /* of the parameters */
-    size_t sequences; /* of max_tokens that are sampled together: keys and values, ids and numbers */
+    size_t copies;                        /* of the parameters */
+    size_t answers, group, answer_tokens; /* sampled for a chunk, and for a question; 0: none */
+    micro_size learnt, looked; /* the largest micro-batches; tokens 0: full ones, and none */
 } stage_besides;
-/* The same twice, where one is learnt beside the other (NULL: once); the caller closes what is not
- * NULL whatever is returned. */
+/* The model the stage begins with, twice where one is learnt beside the other (second NULL: once); says
+ * what it needs, and ELIMIT when that may become more than there is. The caller closes what is not NULL
+ * whatever is returned. */
 ponder_status stage_open_models(model_trainable **out, model_trainable **second,
                                 const stage_context *c, const training *t,
                                 const stage_besides *besides, ponder_error *err);

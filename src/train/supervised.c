@@ -69,7 +69,7 @@ ponder_status supervised_run(const stage_context *c, ponder_error *err)
     model_trainable *m = NULL;
     train_loop_options o;
     ponder_status st = prepare(&s, c, err);
-    if (st == PONDER_OK) st = stage_open_model(&m, c, &s.t, err);
+    if (st == PONDER_OK) st = feed_open_model(&s.feed, &m, c, err);
     if (st == PONDER_OK) st = stage_loop_options(&o, c, &s.t, err);
     if (st == PONDER_OK) {
         const train_stage stage = {.user = &s, .fill = fill,

@@ -317,12 +317,29 @@ static void memory_as_estimated(void **state)
         for (size_t i = 0; i < N; i++) seq[i] = (model_train_sequence){.ids = ids + i * EACH, .n = EACH};
         model_train_options o = {.precision = MODEL_BF16, .cpu_mask = ~0u, .max_tokens = N * EACH, .max_sequence = EACH,
                                  .max_sequences = N, .recompute = again, .mtp_weight = 0.1f};
-        size_t before = mem_resident_bytes(), said_bytes = model_trainable_bytes(&c, &o);
+        const model_train_size size = model_trainable_size(&c, &o);
+        size_t before = mem_resident_bytes(), said_bytes = size.lasting + size.work;
         check_ok(model_trainable_init(&t, &c, 0.02f, 1, &o, &err));
         model_train_loss loss = {.slope = last_token, .user = &weights};
         check_ok(model_train_batch(t, seq, N, &loss, NULL, &err));
         double took = (double)(mem_resident_bytes() - before) / (double)said_bytes;
+        /* One beside it takes what lasts, and neither sees the other in the memory they share. */
+        size_t n, alone = mem_resident_bytes();
+        model_trainable *u;
+        model_train_options beside = o;
+        beside.beside = t;
+        check_ok(model_trainable_init(&u, &c, 0.02f, 1, &beside, &err));
+        check_ok(model_train_batch(u, seq, N / 2, &loss, NULL, &err));
+        double more = (double)(mem_resident_bytes() - alone) / (double)size.lasting;
+        model_trainable_zero(t), model_trainable_zero(u);
+        check_ok(model_train_batch(t, seq, N, &loss, NULL, &err));
+        check_ok(model_train_batch(u, seq, N, &loss, NULL, &err));
+        (void)model_trainable_masters(t, &n);
+        assert_memory_equal(model_trainable_gradients(t), model_trainable_gradients(u), n * sizeof(float));
+        model_trainable_close(u);
         model_trainable_close(t);
+        assert_true(more > 0.9 && more < 1.1);
+        assert_true(size.look < size.work);
         print_message("# recompute %d: %.1f MB estimated, %.3f of it taken\n", again, 1e-6 * (double)said_bytes, took);
         assert_true(took > 0.9 && took < 1.1);
     }

@@ -321,15 +321,20 @@ static void micro_batches_hold_every_sequence_once(void **state)
         assert_int_equal(micro_plan_make(&p, &b, longest - 1, 99, &err), PONDER_ELIMIT);
         check_ok(micro_plan_make(&p, &b, 128, 99, &err));
         uint8_t seen[200] = {0};
-        for (size_t m = 0; m < p.n; m++) {
+        const micro_size largest = micro_plan_largest(&p, &b);
+        assert_in_range(largest.longest, largest.tokens / largest.sequences, longest);
+        for (size_t m = 0, most = 0; m < p.n; m++) {
             size_t tokens_in = 0;
             for (size_t i = p.first[m]; i < p.first[m + 1]; i++) {
                 tokens_in += b.seq[p.order[i]].n;
                 seen[p.order[i]]++;
                 assert_true(i == p.first[m] || p.order[i] > p.order[i - 1]);
             }
-            assert_in_range(tokens_in, 1, 128);
+            assert_in_range(tokens_in, 1, largest.tokens);
+            most = size_max(most, tokens_in);
+            if (m + 1 == p.n) assert_int_equal(most, largest.tokens);
         }
+        assert_in_range(largest.tokens, longest, 128);
         for (size_t k = 0; k < b.n; k++) assert_int_equal(seen[k], 1);
         /* Best fit decreasing needs at most 11/9 of the best and one more (Johnson, 1973). */
         assert_in_range(p.n, 1, size_ceil_div(total, 128) * 11 / 9 + 6);
