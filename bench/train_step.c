@@ -150,7 +150,8 @@ int main(int argc, char **argv)
     size_t n;
     model_trainable_masters(t, &n);
     printf("gradients: %08x\n", str_hash((str){(const char *)model_trainable_gradients(t), n * sizeof(float)}));
-    printf("memory: estimated %.1f MB, resident %.1f MB\n", 1e-6 * (double)model_trainable_bytes(&c, &o),
+    model_train_size bytes = model_trainable_size(&c, &o);
+    printf("memory: estimated %.1f MB, resident %.1f MB\n", 1e-6 * (double)(bytes.lasting + bytes.work),
            1e-6 * (double)mem_resident_bytes());
     model_trainable_close(t);
     free(ids);
