@@ -161,8 +161,10 @@ void model_step_count(model_step *s, const model *m, pool *p, size_t max_tokens,
     s->tape = tape;
     s->ops = (ops){.k = &m->kern, .pool = p, .scratch = &s->scratch};
     model_step_arrays(s, max_tokens, max_tokens);
-    for (int l = 0; l < m->config.layers + m->config.mtp_layers; l++) model_block(s, l, l > 0);
-    if (m->config.mtp_layers) model_mtp_join(s, NULL);
+    /* Training counts the prediction module where it runs it. */
+    int module = tape ? 0 : m->config.mtp_layers;
+    for (int l = 0; l < m->config.layers + module; l++) model_block(s, l, l > 0);
+    if (module) model_mtp_join(s, NULL);
     finish(s, NULL, 0, m->final_norm);
 }
 

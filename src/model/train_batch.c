@@ -6,13 +6,19 @@
 
 /* ---- memory ---------------------------------------------------------------------------------------- */
 
+/* The prediction module's layers are among them where it is trained. */
+static int layers_run(const model_trainable *t)
+{
+    return t->m.config.layers + (t->o.mtp_weight != 0 ? t->m.config.mtp_layers : 0);
+}
+
 /* What stays from forward to the end: the streams before layers, the last hidden states. */
 static void keep_streams(struct model_batch *b)
 {
     const model_config *c = &b->s->m->config;
     size_t n = b->T * (size_t)c->width;
     b->hidden = arena_new(&b->t->kept, float, n);
-    for (int l = 0; l < c->layers + c->mtp_layers; l++)
+    for (int l = 0; l < layers_run(b->t); l++)
         b->t->records[l] = (struct model_record){.attn_in = arena_new(&b->t->kept, float, n)};
 }
 
@@ -42,7 +48,6 @@ void model_batch_arrays(struct model_batch *b)
 void model_train_count(model_trainable *t, bool look, size_t *scratch, size_t *kept)
 {
     model_step *s = &t->step;
-    const model_config *c = &t->m.config;
     struct model_batch b = {.t = t, .s = s, .n = t->o.max_sequences, .T = t->o.max_tokens,
                             .longest = t->o.max_sequence};
     t->kept = (arena){0};
@@ -61,7 +66,7 @@ void model_train_count(model_trainable *t, bool look, size_t *scratch, size_t *k
     if (t->o.mtp_weight != 0 && !look) (void)model_train_mtp(&b, NULL);
     size_t module = t->kept.peak;
     model_train_head(&b, b.gradient);
-    for (int l = 0; l < c->layers + c->mtp_layers && !look; l++) {
+    for (int l = 0; l < layers_run(t) && !look; l++) {
         size_t mark = arena_mark(&t->kept);
         if (t->o.recompute) model_block(s, l, false);
         most = size_max(most, t->kept.used - mark);
