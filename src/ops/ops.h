@@ -180,7 +180,7 @@ typedef struct ops_back {
      * is the gradient of silu(gate) * up, the products' outputs, of the same row stride. Else NULL. */
     const uint32_t *dy_source;
     const float *dy_weight, *gate, *up;
-    float *dx; /* [T, K], likewise; or NULL */
+    float *dx; /* [T, K], likewise; or NULL. Apart from x and dy, which are read meanwhile */
     size_t lddx, lddxh;
     bool add; /* to what dx has */
 } ops_back;
