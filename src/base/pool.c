@@ -2,12 +2,12 @@
  * SPDX-License-Identifier: MIT
  *
  * Invariants
- *  (1) `epoch` counts jobs. A worker that has seen epoch e waits for another value; it reads the
- *      job's fields only after an acquire load shows the new epoch, which pairs with the release
- *      store in pool_run.
- *  (2) `busy` counts workers that may still touch the job. pool_run returns only when it is 0
- *      (acquire, pairs with the workers' release decrement), so the job may live on the caller's
- *      stack and its writes are visible to the caller.
+ *  (1) `epoch` counts jobs and is only a bell: a worker that has seen epoch e waits for another value.
+ *  (2) `inside` counts workers that may touch the job, or is CLOSED. Workers enter an open job (acquire,
+ *      pairs with the release that opened it after its fields were written) and leave (release). pool_run
+ *      closes when all pieces are taken and no one is inside (acquire), so the job may live on the caller's
+ *      stack and its writes are visible to the caller. Who comes too late finds it closed, or the next one:
+ *      a worker whose processor is taken by another program is waited for only while it has a piece.
  *  (3) Pieces are taken from `next` in order; which worker gets which piece does not matter,
  *      because a piece's result may depend on its range alone.
  *  (4) A worker spins for SPIN_NS, then announces itself in `sleepers` and sleeps on a futex at
@@ -23,7 +23,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { SPIN_NS = 200000, MAX_THREADS = 256 };
+enum { SPIN_NS = 200000, MAX_THREADS = 256, CLOSED = -1 };
 
 struct pool {
     int threads;
@@ -40,7 +40,7 @@ struct pool {
     size_t n, grain;
 
     _Alignas(64) _Atomic size_t next;
-    _Alignas(64) _Atomic int busy;
+    _Alignas(64) _Atomic int inside;
 };
 
 static inline void relax(void)
@@ -92,6 +92,15 @@ static uint32_t await_job(pool *p, uint32_t seen)
     }
 }
 
+static bool enter(pool *p)
+{
+    int n = atomic_load_explicit(&p->inside, memory_order_relaxed);
+    while (n != CLOSED)
+        if (atomic_compare_exchange_weak_explicit(&p->inside, &n, n + 1, memory_order_acquire, memory_order_relaxed))
+            return true;
+    return false;
+}
+
 struct start {
     pool *pool;
     int worker;
@@ -105,8 +114,9 @@ static void *worker_main(void *arg)
     for (;;) {
         seen = await_job(s.pool, seen);
         if (atomic_load_explicit(&s.pool->quit, memory_order_relaxed)) return NULL;
+        if (!enter(s.pool)) continue;
         work(s.pool, s.worker);
-        atomic_fetch_sub_explicit(&s.pool->busy, 1, memory_order_release);
+        atomic_fetch_sub_explicit(&s.pool->inside, 1, memory_order_release);
     }
 }
 
@@ -138,6 +148,7 @@ ponder_status pool_open(pool **out, int threads, ponder_error *err)
     p->threads = threads;
     p->started = 1;
     p->owner = pthread_self();
+    atomic_store(&p->inside, CLOSED);
     for (int i = 1; i < threads; i++) {
         struct start *s = malloc(sizeof *s);
         if (s) *s = (struct start){p, i};
@@ -184,11 +195,14 @@ void pool_run(pool *p, size_t n, size_t grain, pool_fn *fn, void *arg)
     p->n = n;
     p->grain = grain;
     atomic_store_explicit(&p->next, 0, memory_order_relaxed);
-    atomic_store_explicit(&p->busy, p->threads - 1, memory_order_relaxed);
+    atomic_store_explicit(&p->inside, 0, memory_order_release);
     announce(p);
     work(p, 0);
-    /* A worker that lost its processor makes the caller wait; give it ours after a while. */
-    for (unsigned i = 1; atomic_load_explicit(&p->busy, memory_order_acquire) != 0; i++) {
+    /* A worker that lost its processor with a piece makes the caller wait; give it ours after a while. */
+    int none = 0;
+    for (unsigned i = 1; !atomic_compare_exchange_weak_explicit(&p->inside, &none, CLOSED, memory_order_acquire,
+                                                                memory_order_relaxed); i++) {
+        none = 0;
         relax();
         if (i % 4096 == 0) sched_yield();
     }
