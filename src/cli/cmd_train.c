@@ -294,12 +294,31 @@ static ponder_status run(const recipe *r, const char *out, const options *o, pon
     return st;
 }
 
+/* A recipe says these things itself. */
+static ponder_status check_recipe_options(const char *path, const options *o, ponder_error *err)
+{
+    const struct {
+        const char *name;
+        bool given;
+    } list[] = {{"data", o->data}, {"eval-data", o->eval}, {"save-as", o->save_as}, {"teacher", o->teacher},
+                {"unverified", o->unverified}, {"kind", o->verifier}, {"reward-regex", o->regex.n},
+                {"reward-program", o->program.n}, {"set", o->set.n}};
+    const char *name = NULL;
+    for (size_t i = 0; i < COUNT_OF(list); i++)
+        if (list[i].given) name = list[i].name;
+    for (size_t i = 0; i < COUNT_OF(SHORTCUTS); i++)
+        if (o->key[i]) name = SHORTCUTS[i].option;
+    if (!name) return PONDER_OK;
+    return err_set(err, PONDER_EARG, "--%s goes with a kind of stage and a model: write it into the recipe %s", name, path);
+}
+
 static ponder_status train(const char **args, const options *o, ponder_error *err)
 {
     recipe r = {0};
     bool kind = (stage_kind_find(args[0]) || !strcmp(args[0], DISTILL)) && !file_exists(args[0]);
     if (!kind && args[1])
         return err_set(err, PONDER_EARG, "unexpected argument \"%s\"; see --help", args[1]);
+    if (!kind) TRY(check_recipe_options(args[0], o, err));
     ponder_status st = kind ? single(&r, args[0], args[1], o, err) : recipe_open(&r, args[0], err);
     char *out = o->out ? strdup(o->out) : default_out(args[0]);
     if (st == PONDER_OK)
