@@ -13,6 +13,14 @@
  * innermost loop (8 % of a product); a pointer whose value they cannot know stays one. */
 #define KERN_OPAQUE(p) __asm__("" : "+r"(p))
 
+/* Where the operands of a pair of panels stand: of w, units `step` bytes apart; of x, rows ldx numbers apart, or
+ * where x is columns, those. */
+typedef struct kern_operands {
+    const uint8_t *w0, *w1;
+    const void *x;
+    size_t step, ldx;
+} kern_operands;
+
 /* Each overlays its family's entries; the reference goes first and fills everything. */
 void kern_init_mm_ref(kern *k);
 float kern_max_abs_ref(const float *x, size_t n);

@@ -18,7 +18,8 @@ struct back {
     enum kern_act act;
     size_t rows, N, K, experts, per_unit; /* rows of a unit of lanes */
     struct region *region;                /* [experts + 1] */
-    kern_lanes x, dy; /* to be filled; at NULL: the caller's rows, or of dy dy_rows, are read */
+    uint8_t *x_panels; /* lanes of the input, panel after panel; NULL: the caller's rows are read */
+    kern_lanes dy;     /* to be filled, row after row; at NULL: the caller's or dy_rows are read */
     void *dy_rows;    /* in the form the kernel reads; or the caller's dy */
     bool prepare_dy;  /* dy_rows is to be filled */
     float *room;      /* per worker: KERN_ROWS rows of the input and of dy */
@@ -98,10 +99,9 @@ static const float *gradient_rows(const struct back *s, size_t r, size_t n, floa
 static kern_lanes input_lanes(const struct back *s, const struct region *g)
 {
     const ops_input *in = &s->b->in;
-    if (s->x.at) {
-        size_t bytes = units_of(s, g->n) * KERN_LINE;
-        return (kern_lanes){(uint8_t *)s->x.at + g->unit * kern_panels(s->K) * KERN_LINE, bytes, KERN_LINE};
-    }
+    if (s->x_panels)
+        return (kern_lanes){s->x_panels + g->unit * kern_panels(s->K) * KERN_LINE, units_of(s, g->n) * KERN_LINE,
+                            KERN_LINE};
     return (kern_lanes){(void *)(uintptr_t)(in->x + row_at(s, g->first, in->ldx, in->ldh)), KERN_LINE,
                         in->ldx * sizeof *in->x};
 }
@@ -113,7 +113,7 @@ static void prepare_blocks(void *arg, size_t begin, size_t end, int worker)
     for (size_t i = begin; i < end; i++) {
         const struct region *g = region_of(s, i);
         size_t t = (i - g->block) * KERN_ROWS, n = size_min(KERN_ROWS, g->n - t), r = g->first + t, ld;
-        if (s->x.at) {
+        if (s->x_panels) {
             const float *x = input_rows(s, r, n, room, &ld);
             kern_lanes to = ops_lanes_from(input_lanes(s, g), t / s->per_unit);
             s->k->lanes[s->act](&to, x, ld, n, s->K);
@@ -189,22 +189,18 @@ static void run(ops *o, const struct back *s, ops_job *jobs, ops_weight *x)
     ops_run_jobs(o, jobs, n);
 }
 
-/* An odd number of lines from unit to unit: of even ones too many would fall into the same sets of a cache. */
-static kern_lanes new_lanes(const struct back *s, arena *a, size_t columns)
-{
-    size_t step = (kern_panels(columns) | 1) * KERN_LINE;
-    return (kern_lanes){arena_alloc(a, (s->rows / s->per_unit + s->experts) * step), KERN_LINE, step};
-}
-
-/* Decides what is read as it stands, and makes room for the rest; counting, when pointers say nothing, for all. */
+/* Decides what is read as it stands, and makes room for the rest; counting, when pointers say nothing, for all.
+ * Units of dy are an odd number of lines apart: of even ones too many would fall into the same sets of a cache. */
 static void take_operands(struct back *s, arena *a, bool counting)
 {
     const ops_back *b = s->b;
     const ops_input *in = &b->in;
     bool f32 = s->act == KERN_ACT_F32, plain_dy = f32 && !b->gate && !b->dy_source && !counting;
     s->per_unit = f32 ? 1 : 2;
-    if (!f32 || counting || in->gain || in->up || b->source || s->K % KERN_ROWS) s->x = new_lanes(s, a, s->K);
-    if (!f32) s->dy = new_lanes(s, a, s->N);
+    size_t units = s->rows / s->per_unit + s->experts, step = (kern_panels(s->N) | 1) * KERN_LINE;
+    if (!f32 || counting || in->gain || in->up || b->source || s->K % KERN_ROWS)
+        s->x_panels = arena_alloc(a, units * kern_panels(s->K) * KERN_LINE);
+    if (!f32) s->dy = (kern_lanes){arena_alloc(a, units * step), KERN_LINE, step};
     s->prepare_dy = (f32 || b->dx) && !plain_dy;
     if (b->dx && !(b->lddy == s->N && s->rows == b->T)) s->prepare_dy = true;
     s->dy_rows = s->prepare_dy ? arena_alloc(a, kern_act_bytes(s->act, s->rows, s->N)) : (void *)(uintptr_t)b->dy;
@@ -225,7 +221,7 @@ void ops_linear_back(ops *o, const ops_back *b)
     ops_weight *x = arena_new(a, ops_weight, s.experts);
     if (!ops_counting(o)) {
         set_regions(&s);
-        if (s.x.at || s.dy.at || s.prepare_dy) pool_run(o->pool, s.region[s.experts].block, 1, prepare_blocks, &s);
+        if (s.x_panels || s.dy.at || s.prepare_dy) pool_run(o->pool, s.region[s.experts].block, 1, prepare_blocks, &s);
         run(o, &s, jobs, x);
     }
     arena_reset(a, mark);

@@ -80,18 +80,11 @@ INLINE void fetch_rows(const float *y, size_t ldy, const int P, const int C)
 
 static uint32_t lanes_mask(size_t rows) { return rows >= LANES ? ~0u : (1u << rows) - 1; }
 
-/* Where a product's operands stand. */
-struct operands {
-    const uint8_t *w0, *w1;
-    const uint16_t *x;
-    size_t step, ldx;
-};
-
-INLINE void bf16_tile(float *y, size_t ldy, const struct operands *at, size_t m, size_t pairs, uint32_t mask, bool zero,
+INLINE void bf16_tile(float *y, size_t ldy, const kern_operands *at, size_t m, size_t pairs, uint32_t mask, bool zero,
                       const int P, const int C, const bool columns)
 {
     __m512 acc[2][COLUMNS];
-    const uint16_t *x = at->x + m * (columns ? 2 : at->ldx);
+    const uint16_t *x = (const uint16_t *)at->x + m * (columns ? 2 : at->ldx);
     y += m * ldy;
     load_rows(acc, y, ldy, mask, zero, C);
     fetch_rows(zero ? y : y + (size_t)C * ldy, ldy, P, C);
@@ -100,7 +93,7 @@ INLINE void bf16_tile(float *y, size_t ldy, const struct operands *at, size_t m,
 }
 
 /* M rows times `pairs` pairs of columns of a pair of panels. */
-INLINE void bf16_strip(float *y, size_t ldy, const struct operands *at, size_t M, size_t pairs, uint32_t mask, bool zero,
+INLINE void bf16_strip(float *y, size_t ldy, const kern_operands *at, size_t M, size_t pairs, uint32_t mask, bool zero,
                        const int P, const bool columns)
 {
     size_t m = 0;
@@ -124,7 +117,7 @@ INLINE void bf16_mul(const kern_mm_args *a, const bool columns)
         const uint32_t mask = lanes_mask(a->N - n);
         const bool two = n + KERN_ROWS < a->N;
         for (size_t k = 0; k < K; k += STEP, w += step * STEP / 2) {
-            const struct operands at = {w, two ? w + panel_bytes : w, x + (columns ? k / 2 * ldx : k), step, ldx};
+            const kern_operands at = {w, two ? w + panel_bytes : w, x + (columns ? k / 2 * ldx : k), step, ldx};
             const size_t pairs = size_min(STEP, K - k) / 2;
             const bool zero = k == 0 && !a->add;
             if (two) bf16_strip(a->y + n, a->ldy, &at, a->M, pairs, mask, zero, 2, columns);

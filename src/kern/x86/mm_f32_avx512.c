@@ -13,16 +13,9 @@ INLINE __m512 weight(const uint8_t *p, const int size)
     return size == 4 ? _mm512_loadu_ps(p) : _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
 }
 
-/* Where a product's operands stand: of w, units `step` bytes apart; of x, rows ldx apart, or where x is columns, those. */
-struct operands {
-    const uint8_t *w0, *w1;
-    const float *x;
-    size_t step, ldx;
-};
-
 /* `units` columns of a pair of panels into the sums of C rows of x from row m on. The sums start from zero or from y
  * itself: the same chain of operations as one pass. */
-INLINE void tile(float *y, size_t ldy, const struct operands *at, size_t m, size_t units, uint32_t mask, bool fresh,
+INLINE void tile(float *y, size_t ldy, const kern_operands *at, size_t m, size_t units, uint32_t mask, bool fresh,
                  const int C, const int size, const bool columns)
 {
     const __mmask16 m0 = (__mmask16)mask, m1 = (__mmask16)(mask >> 16);
@@ -40,7 +33,7 @@ INLINE void tile(float *y, size_t ldy, const struct operands *at, size_t m, size
         _mm_prefetch((const char *)(next + (size_t)c * ldy + 16), _MM_HINT_T1);
     }
     const size_t column = columns ? at->ldx : 1, row = columns ? 1 : at->ldx;
-    const float *rows0 = at->x + m * row, *rows4 = rows0 + 4 * row, *rows8 = rows0 + 8 * row;
+    const float *rows0 = (const float *)at->x + m * row, *rows4 = rows0 + 4 * row, *rows8 = rows0 + 8 * row;
     const uint8_t *w0 = at->w0, *w1 = at->w1;
     for (size_t k = 0; k < units; k++, w0 += at->step, w1 += at->step) {
         const __m512 a = weight(w0, size), b = weight(w1, size);
@@ -71,7 +64,7 @@ INLINE void tile(float *y, size_t ldy, const struct operands *at, size_t m, size
 }
 
 /* M rows times `units` columns of a pair of panels. */
-INLINE void strip(float *y, size_t ldy, const struct operands *at, size_t M, size_t units, uint32_t mask, bool fresh,
+INLINE void strip(float *y, size_t ldy, const kern_operands *at, size_t M, size_t units, uint32_t mask, bool fresh,
                   const int size, const bool columns)
 {
     size_t m = 0;
@@ -90,7 +83,7 @@ INLINE void mul(const kern_mm_args *a, const int size, const bool columns)
         const size_t rows = size_min(LANES, a->N - n), next = n + KERN_ROWS < a->N ? panel_bytes : 0;
         const uint32_t mask = rows == LANES ? ~0u : (1u << rows) - 1;
         for (size_t k = 0; k < a->K; k += STEP, w += step * STEP) {
-            const struct operands at = {w, w + next, x + k * (columns ? ldx : 1), step, ldx};
+            const kern_operands at = {w, w + next, x + k * (columns ? ldx : 1), step, ldx};
             strip(a->y + n, a->ldy, &at, a->M, size_min(STEP, a->K - k), mask, k == 0 && !a->add, size, columns);
         }
     }
