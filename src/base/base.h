@@ -200,14 +200,17 @@ int cpu_cores(void);
 /* ---- threads ------------------------------------------------------------------------------- */
 
 /* A fork/join pool: the caller is worker 0, the others spin briefly and then sleep. One job at a
- * time; a call from inside a job runs inline. Items are handed out in order, in multiples of `grain`,
- * more at first and fewer towards the end; what comes out for an item must depend on the item alone. */
+ * time; a call from inside a job runs inline. Worker i begins with part i of the items, in order and in multiples of
+ * `grain`, more at first and fewer towards the end, and then takes of the others' parts; what comes out for an item
+ * must depend on the item alone. */
 typedef struct pool pool;
 typedef void pool_fn(void *arg, size_t begin, size_t end, int worker);
 
 ponder_status pool_open(pool **out, int threads, ponder_error *err); /* 1 <= threads <= 256 */
 void pool_close(pool *p);
 int pool_threads(const pool *p);
+/* Where part i of n items begins. */
+static inline size_t pool_part(size_t n, size_t i, size_t threads) { return n * i / threads; }
 /* Calls fn on [begin, end) pieces covering [0, n). NULL pool: inline. */
 void pool_run(pool *p, size_t n, size_t grain, pool_fn *fn, void *arg);
 

@@ -8,8 +8,10 @@
  *      closes when all pieces are taken and no one is inside (acquire), so the job may live on the caller's
  *      stack and its writes are visible to the caller. Who comes too late finds it closed, or the next one:
  *      a worker whose processor is taken by another program is waited for only while it has a piece.
- *  (3) Pieces are taken from `next` in order; which worker gets which piece does not matter,
- *      because a piece's result may depend on its range alone.
+ *  (3) Each worker has a part of the pieces, the same part of every job: what it wrote in one phase it finds near
+ *      itself in the next, which counts where workers do not share a cache. Who is done with its own takes of the
+ *      others' parts. Which worker gets which piece does not matter to results, because a piece's may depend on
+ *      its range alone.
  *  (4) A worker spins for SPIN_NS, then announces itself in `sleepers` and sleeps on a futex at
  *      `epoch`; pool_run wakes only if someone sleeps. Dekker-style: both sides use seq_cst. */
 #define _GNU_SOURCE /* syscall, pthread_setaffinity_np */
@@ -23,7 +25,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-enum { SPIN_NS = 200000, MAX_THREADS = 256, CLOSED = -1 };
+enum { SPIN_NS = 200000, MAX_THREADS = 256, CLOSED = -1, SHARES = 4 };
+
+/* Pieces [next, end) of a worker's part are still to be had. */
+struct part {
+    _Alignas(64) _Atomic size_t next;
+    size_t end;
+};
 
 struct pool {
     int threads;
@@ -37,10 +45,10 @@ struct pool {
     _Atomic uint32_t sleepers;
     pool_fn *fn;
     void *arg;
-    size_t n, grain;
+    size_t grain;
 
-    _Alignas(64) _Atomic size_t next;
     _Alignas(64) _Atomic int inside;
+    struct part part[MAX_THREADS];
 };
 
 static inline void relax(void)
@@ -57,20 +65,35 @@ static void futex(_Atomic uint32_t *at, int op, uint32_t value)
     syscall(SYS_futex, at, op | FUTEX_PRIVATE_FLAG, value, NULL, NULL, 0);
 }
 
-/* Takes a share of what is left, large at first and single pieces at the end: long runs of memory for
- * each worker, and no one waits long for the last. */
-static void work(pool *p, int worker)
+/* Takes shares of what is left of a part, large at first and single pieces at the end: long runs of memory for each
+ * worker, and no one waits long for the last. */
+static void work_on(pool *p, struct part *part, int worker)
 {
-    const size_t n = p->n, grain = p->grain, shares = 4 * (size_t)p->threads;
-    size_t begin = atomic_load_explicit(&p->next, memory_order_relaxed), end;
+    const size_t grain = p->grain, all = part->end;
+    size_t begin = atomic_load_explicit(&part->next, memory_order_relaxed), end;
     for (;;) {
         do {
-            if (begin >= n) return;
-            end = begin + size_max(grain, (n - begin) / shares / grain * grain);
-        } while (!atomic_compare_exchange_weak_explicit(&p->next, &begin, end, memory_order_relaxed,
+            if (begin >= all) return;
+            end = begin + size_max(grain, (all - begin) / SHARES / grain * grain);
+        } while (!atomic_compare_exchange_weak_explicit(&part->next, &begin, end, memory_order_relaxed,
                                                         memory_order_relaxed));
-        p->fn(p->arg, begin, size_min(end, n), worker);
-        begin = atomic_load_explicit(&p->next, memory_order_relaxed);
+        p->fn(p->arg, begin, size_min(end, all), worker);
+        begin = atomic_load_explicit(&part->next, memory_order_relaxed);
+    }
+}
+
+static void work(pool *p, int worker)
+{
+    for (int i = 0; i < p->threads; i++) work_on(p, &p->part[(worker + i) % p->threads], worker);
+}
+
+/* Cuts n pieces into parts. */
+static void cut(pool *p, size_t n, size_t grain)
+{
+    const size_t grains = size_ceil_div(n, grain), threads = (size_t)p->threads;
+    for (size_t i = 0; i < threads; i++) {
+        atomic_store_explicit(&p->part[i].next, pool_part(grains, i, threads) * grain, memory_order_relaxed);
+        p->part[i].end = size_min(n, pool_part(grains, i + 1, threads) * grain);
     }
 }
 
@@ -192,9 +215,8 @@ void pool_run(pool *p, size_t n, size_t grain, pool_fn *fn, void *arg)
     p->running = true;
     p->fn = fn;
     p->arg = arg;
-    p->n = n;
     p->grain = grain;
-    atomic_store_explicit(&p->next, 0, memory_order_relaxed);
+    cut(p, n, grain);
     atomic_store_explicit(&p->inside, 0, memory_order_release);
     announce(p);
     work(p, 0);

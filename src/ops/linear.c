@@ -104,18 +104,16 @@ void ops_heads(ops *o, const ops_weight *w, const float *x, size_t ldx, size_t l
     ops_prepare(o, &acts, &(ops_input){.x = x, .ldx = ldx, .heads = H, .ldh = ldxh}, T, w->K,
                 ops_form(w));
     ops_job *jobs = arena_new(o->scratch, ops_job, H);
-    if (!ops_counting(o)) {
-        for (size_t h = 0; h < H; h++)
-            jobs[h] = (ops_job){.w = w,
-                                .expert = h,
-                                .x = acts.form[w->mm->act],
-                                .rows = H * T,
-                                .first = h * T,
-                                .M = T,
-                                .y = y + h * ldyh,
-                                .ldy = ldy};
-        ops_run_jobs(o, jobs, H);
-    }
+    for (size_t h = 0; h < H && !ops_counting(o); h++)
+        jobs[h] = (ops_job){.w = w,
+                            .expert = h,
+                            .x = acts.form[w->mm->act],
+                            .rows = H * T,
+                            .first = h * T,
+                            .M = T,
+                            .y = y + h * ldyh,
+                            .ldy = ldy};
+    ops_run_jobs(o, ops_counting(o) ? NULL : jobs, H);
     arena_reset(o->scratch, mark);
 }
 

@@ -219,7 +219,9 @@ void ops_linear_back(ops *o, const ops_back *b)
     take_operands(&s, a, ops_counting(o));
     ops_job *jobs = arena_new(a, ops_job, s.experts * (b->n + 1));
     ops_weight *x = arena_new(a, ops_weight, s.experts);
-    if (!ops_counting(o)) {
+    if (ops_counting(o)) {
+        ops_run_jobs(o, NULL, s.experts * (b->n + 1));
+    } else {
         set_regions(&s);
         if (s.x_panels || s.dy.at || s.prepare_dy) pool_run(o->pool, s.region[s.experts].block, 1, prepare_blocks, &s);
         run(o, &s, jobs, x);

@@ -19,10 +19,10 @@ typedef struct ops_job {
     /* Not 0: w is lanes, of panel_bytes, and x columns, whose units are so many bytes apart. */
     size_t w_step, x_step;
     /* How it is cut, filled by ops_run_jobs. */
-    size_t panels, m_block, column_pieces, start;
+    size_t panels, m_block, column_pieces, pieces;
 } ops_job;
 
-/* Runs all jobs in one parallel phase. */
+/* Runs all jobs in one parallel phase. Memory is counted with `jobs` or, where none has row pointers, without. */
 void ops_run_jobs(ops *o, ops_job *jobs, size_t n);
 
 /* Row r of T * heads after stream, norm and gate; `room` [K] is where a changed row may stand. */

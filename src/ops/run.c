@@ -2,7 +2,8 @@
  * SPDX-License-Identifier: MIT
  *
  * A job is cut into pieces of a few panels times a block of rows. The rows' activations should stay
- * in a core's cache while panel after panel passes by, so the row blocks are the outer loop. */
+ * in a core's cache while panel after panel passes by, so the row blocks are the outer loop. Every
+ * worker begins with its part of each job, so that rows stay with who had them in the phase before. */
 #include "ops/ops_int.h"
 
 enum {
@@ -10,6 +11,8 @@ enum {
     PIECE_PANELS = 16,
     BLOCK_BYTES = 512 << 10, /* of activations: half of a usual second-level cache */
     BLOCK_ROWS = 512,
+    NEAR_BYTES = 1 << 20, /* of weights that every worker can have in its cache: then few rows are split too */
+    SPLIT_ROWS = 24,      /* and so many make it worth while */
     LEAST_ROWS = 64, /* of a block, however long: weights come from farther away than activations */
     STEPS_WORTH_A_THREAD = 16384,
     /* Products of lanes and columns have long sums and few outputs: a block of these and a step of the sum's
@@ -29,38 +32,56 @@ void ops_for(ops *o, size_t n, size_t grain, pool_fn *fn, void *arg)
 
 size_t ops_grain(size_t cost) { return size_max(1, STEPS_WORTH_A_THREAD / size_max(1, cost)); }
 
+/* Pieces of a job from `first` on, in the order they are run in. */
+struct segment {
+    const ops_job *job;
+    size_t start, first;
+};
+
 struct run {
     const kern *k;
-    ops_job *jobs;
+    struct segment *segment;
     size_t n;
     float *tile; /* per worker, for jobs with row pointers */
     size_t tile_size;
 };
 
-static void cut(ops_job *j)
+/* Rows of a block, the same number of blocks for each worker where it can be. */
+static size_t rows_together(const ops_job *j, size_t most, size_t workers)
+{
+    const num_type t = j->w->type;
+    const bool plain = t == NUM_F32 || t == NUM_BF16, near = kern_panels(j->w->N) * j->w->panel_bytes <= NEAR_BYTES;
+    if (j->M <= most && !(plain && near && j->M >= SPLIT_ROWS * workers)) return most;
+    const size_t blocks = workers * size_ceil_div(j->M, most * workers);
+    return size_round_up(size_ceil_div(j->M, blocks), KERN_ROWS);
+}
+
+static size_t cut(ops_job *j, size_t workers)
 {
     size_t row_bytes = size_max(1, kern_act_bytes(j->w->mm->act, 1, j->w->K));
     size_t least = j->M > 1 ? 2 : 1;
     j->panels = size_min(size_max(least, PIECE_BYTES / j->w->panel_bytes), PIECE_PANELS);
     j->m_block = size_min(size_max(BLOCK_BYTES / row_bytes, LEAST_ROWS), BLOCK_ROWS) & ~(size_t)15;
+    j->m_block = rows_together(j, j->m_block, workers);
     if (j->w_step) {
         bool packed = j->w_step == KERN_LINE;
         j->panels = packed ? LANES_PANELS : STANDING_PANELS;
         j->m_block = packed ? LANES_ROWS : STANDING_ROWS;
     }
     j->column_pieces = size_ceil_div(kern_panels(j->w->N), j->panels);
+    return size_ceil_div(j->M, j->m_block) * j->column_pieces;
 }
 
-/* The last job that starts at or before piece i; jobs without rows have no pieces. */
-static const ops_job *job_of(const struct run *r, size_t i)
+/* The last segment that starts at or before piece i; none is empty. */
+static const struct segment *segment_of(const struct run *r, size_t i)
 {
     size_t low = 0, high = r->n;
     while (high - low > 1) {
         size_t mid = (low + high) / 2;
-        if (r->jobs[mid].start <= i) low = mid;
+        if (r->segment[mid].start <= i) low = mid;
         else high = mid;
     }
-    return &r->jobs[low];
+    return &r->segment[low];
 }
 
 static void add_bias(const kern *k, const kern_mm_args *a, const float *bias)
@@ -113,24 +134,37 @@ static void run_pieces(void *arg, size_t begin, size_t end, int worker)
     const struct run *r = arg;
     float *tile = r->tile ? r->tile + (size_t)worker * r->tile_size : NULL;
     for (size_t i = begin; i < end; i++) {
-        const ops_job *j = job_of(r, i);
-        run_piece(r, j, i - j->start, tile);
+        const struct segment *s = segment_of(r, i);
+        run_piece(r, s->job, s->first + i - s->start, tile);
     }
+}
+
+/* Worker after worker its part of each job. Returns the pieces. */
+static size_t arrange(struct run *r, const ops_job *jobs, size_t n, size_t workers)
+{
+    size_t start = 0;
+    for (size_t w = 0; w < workers; w++) {
+        for (size_t i = 0; i < n; i++) {
+            size_t first = pool_part(jobs[i].pieces, w, workers), end = pool_part(jobs[i].pieces, w + 1, workers);
+            if (first == end) continue;
+            r->segment[r->n++] = (struct segment){&jobs[i], start, first};
+            start += end - first;
+        }
+    }
+    return start;
 }
 
 void ops_run_jobs(ops *o, ops_job *jobs, size_t n)
 {
-    size_t mark = arena_mark(o->scratch), pieces = 0;
-    struct run r = {
-        .k = o->k, .jobs = jobs, .n = n, .tile_size = BLOCK_ROWS * PIECE_PANELS * KERN_ROWS};
+    const size_t mark = arena_mark(o->scratch), workers = (size_t)pool_threads(o->pool);
+    struct run r = {.k = o->k, .tile_size = BLOCK_ROWS * PIECE_PANELS * KERN_ROWS};
     bool scatter = false;
-    for (size_t i = 0; i < n; i++) {
-        cut(&jobs[i]);
-        jobs[i].start = pieces;
-        pieces += size_ceil_div(jobs[i].M, jobs[i].m_block) * jobs[i].column_pieces;
+    r.segment = arena_new(o->scratch, struct segment, workers * n);
+    for (size_t i = 0; jobs && i < n; i++) {
+        jobs[i].pieces = cut(&jobs[i], workers);
         scatter |= jobs[i].row != NULL;
     }
-    if (scatter) r.tile = arena_new(o->scratch, float, (size_t)pool_threads(o->pool) * r.tile_size);
-    ops_for(o, pieces, 1, run_pieces, &r);
+    if (scatter) r.tile = arena_new(o->scratch, float, workers * r.tile_size);
+    if (!ops_counting(o)) pool_run(o->pool, arrange(&r, jobs, n, workers), 1, run_pieces, &r);
     arena_reset(o->scratch, mark);
 }
