@@ -1,8 +1,8 @@
 /* Speed of a training step without the optimiser: forward, loss, backward, masters into panels.
  * SPDX-License-Identifier: MIT
  *
- * Usage: train_step [small|middle|moe|mla] [f32|bf16|fp8] [THREADS] [STEPS] [VOCAB]; mla is moe without experts, as
- * wide as those a token uses. Useful operations are six a matrix parameter and token (the embedding's look-up none),
+ * Usage: train_step [small|middle|moe|mla] [f32|bf16|fp8] [THREADS] [STEPS] [MICRO] [VOCAB]; mla is moe without
+ * experts, as wide as those a token uses; MICRO sequences are computed together (all). Useful operations are six a matrix parameter and token (the embedding's look-up none),
  * and those of attention's two products, forward once and backward twice, over what a token sees; the share is of
  * what this machine's multiply units did just before, on the same threads. The gradients' hash tells whether a
  * change kept every bit. */
@@ -113,13 +113,14 @@ int main(int argc, char **argv)
     int threads = argc > 3 ? atoi(argv[3]) : cpu_cores(), steps = argc > 4 ? atoi(argv[4]) : 5;
     model_config c = !strcmp(size, "middle") ? MIDDLE : !strcmp(size, "moe") ? MOE : !strcmp(size, "mla") ? without_experts(MOE) : SMALL;
     size_t n_seq = c.width > 256 ? 4 : 32, length = c.width > 256 ? 512 : 256;
-    if (argc > 5) c.vocab = atoi(argv[5]);
+    const size_t micro = argc > 5 && atoi(argv[5]) > 0 ? size_min((size_t)atoi(argv[5]), n_seq) : n_seq;
+    if (argc > 6) c.vocab = atoi(argv[6]);
     ponder_error err = {0};
     pool *p;
     model_trainable *t;
     if (pool_open(&p, threads, &err) != PONDER_OK) return fail(&err);
-    model_train_options o = {.pool = p, .cpu_mask = ~0u, .max_tokens = n_seq * length, .max_sequence = length,
-                             .max_sequences = n_seq};
+    model_train_options o = {.pool = p, .cpu_mask = ~0u, .max_tokens = micro * length, .max_sequence = length,
+                             .max_sequences = micro};
     o.precision = !strcmp(type, "fp8") ? MODEL_FP8 : !strcmp(type, "bf16") ? MODEL_BF16 : MODEL_F32;
     if (model_trainable_init(&t, &c, 0.02f, 1, &o, &err) != PONDER_OK) return fail(&err);
     int32_t *ids = malloc(n_seq * length * sizeof *ids);
@@ -133,7 +134,9 @@ int main(int argc, char **argv)
     for (int i = 0; i < steps; i++) {
         double start = seconds(p), wall = clock_seconds();
         model_trainable_zero(t);
-        if (model_train_batch(t, seq, n_seq, &loss, NULL, &err) != PONDER_OK) return fail(&err);
+        for (size_t s = 0; s < n_seq; s += micro)
+            if (model_train_batch(t, seq + s, size_min(micro, n_seq - s), &loss, NULL, &err) != PONDER_OK)
+                return fail(&err);
         double refresh = seconds(p);
         model_trainable_refresh(t);
         double end = seconds(p);
@@ -143,9 +146,9 @@ int main(int argc, char **argv)
     }
     double tokens = (double)(n_seq * length), rate = 6 * active(t) * tokens / best;
     double all = rate + attention(&c, length) * tokens / best;
-    printf("%s %s, %d threads, %.2fM active parameters, %zu x %zu tokens: %.0f tokens/s, %.1f of %.1f GFLOP/s = %.0f %%, "
+    printf("%s %s, %d threads, %.2fM active parameters, %zu x %zu tokens, %zu together: %.0f tokens/s, %.1f of %.1f GFLOP/s = %.0f %%, "
            "%.0f %% with attention\n",
-           size, type, threads, 1e-6 * active(t), n_seq, length, tokens / best, 1e-9 * rate, 1e-9 * top, 100 * rate / top,
+           size, type, threads, 1e-6 * active(t), n_seq, length, micro, tokens / best, 1e-9 * rate, 1e-9 * top, 100 * rate / top,
            100 * all / top);
     size_t n;
     model_trainable_masters(t, &n);

@@ -217,6 +217,8 @@ static void act_bf16(void *dst, size_t m, size_t M, const float *x, size_t K)
     (void)M;
     uint16_t *d = (uint16_t *)dst + m * size_round_up(K, 2);
     size_t k = 0;
+    for (; k + 32 <= K; k += 32)
+        _mm512_storeu_si512(d + k, (__m512i)_mm512_cvtne2ps_pbh(_mm512_loadu_ps(x + k + 16), _mm512_loadu_ps(x + k)));
     for (; k + 16 <= K; k += 16)
         _mm256_storeu_si256((__m256i *)(d + k), (__m256i)_mm512_cvtneps_pbh(_mm512_loadu_ps(x + k)));
     for (; k < K; k++) d[k] = num_f32_to_bf16(x[k]);
@@ -228,10 +230,11 @@ static void lanes_bf16(const kern_lanes *to, const float *x, size_t ldx, size_t 
 {
     const __m512i pair = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
                                           21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    const kern_lanes out = *to; /* which a store to a line might change, for all the compiler knows */
     for (size_t k = 0; k < K; k += KERN_ROWS) {
         const __mmask16 have = K - k < KERN_ROWS ? (__mmask16)((1u << (K - k)) - 1) : 0xFFFF;
-        uint8_t *line = (uint8_t *)to->at + k / KERN_ROWS * to->panel;
-        for (size_t r = 0; r < n; r += 2, line += to->step) {
+        uint8_t *line = (uint8_t *)out.at + k / KERN_ROWS * out.panel;
+        for (size_t r = 0; r < n; r += 2, line += out.step) {
             const float *row = x + r * ldx + k;
             const __m512 a = _mm512_maskz_loadu_ps(have, row);
             const __m512 b = r + 1 < n ? _mm512_maskz_loadu_ps(have, row + ldx) : _mm512_setzero_ps();

@@ -164,6 +164,41 @@ static void pool_covers_each_item_once(void **state)
     assert_int_equal(pool_open(&p, 0, &err), PONDER_EARG);
 }
 
+enum { PIECES = 100, OTHERS = PIECES / 2 };
+
+struct parts {
+    atomic_size_t first[2], done, stolen; /* first: where a worker began, and 1 */
+};
+
+/* Worker 0 waits at its first piece until worker 1 has one, and worker 1 at its own until all others are done. */
+static void take_turns(void *arg, size_t begin, size_t end, int worker)
+{
+    struct parts *c = arg;
+    size_t none = 0;
+    bool first = atomic_compare_exchange_strong(&c->first[worker], &none, begin + 1);
+    while (first && worker == 0 && !c->first[1]) usleep(1);
+    while (first && worker == 1 && c->done + (end - begin) < PIECES) usleep(1);
+    if (worker == 0 && begin >= OTHERS) c->stolen += end - begin;
+    c->done += end - begin;
+}
+
+static void pool_worker_begins_with_its_part(void **state)
+{
+    (void)state;
+    ponder_error err;
+    pool *p;
+    check_ok(pool_open(&p, 2, &err));
+    for (int round = 0; round < 20; round++) {
+        struct parts c = {0};
+        pool_run(p, PIECES, 1, take_turns, &c);
+        assert_int_equal(c.first[0], 1);
+        assert_int_equal(c.first[1], OTHERS + 1);
+        assert_int_equal(c.done, PIECES);
+        assert_in_range(c.stolen, 1, OTHERS - 1);
+    }
+    pool_close(p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +209,7 @@ int main(void)
         cmocka_unit_test(philox_known_answers),
         cmocka_unit_test(uniform_and_normal_moments),
         cmocka_unit_test(pool_covers_each_item_once),
+        cmocka_unit_test(pool_worker_begins_with_its_part),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
