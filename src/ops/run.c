@@ -14,7 +14,7 @@ enum {
     NEAR_BYTES = 1 << 20, /* of weights that every worker can have in its cache: then few rows are split too */
     SPLIT_ROWS = 24,      /* and so many make it worth while */
     LEAST_ROWS = 64, /* of a block, however long: weights come from farther away than activations */
-    STEPS_WORTH_A_THREAD = 16384,
+    STEPS_WORTH_A_THREAD = 4096,
     /* Products of lanes and columns have long sums and few outputs: a block of these and a step of the sum's
      * operands stay in the cache together. Of rows as they stand more is taken side by side, and fewer of them. */
     LANES_ROWS = 96,
@@ -25,8 +25,11 @@ enum {
     STANDING_STEP = 256
 };
 
+/* Items are cut evenly: every operator then gives a token to the same worker, which has it near. */
 void ops_for(ops *o, size_t n, size_t grain, pool_fn *fn, void *arg)
 {
+    const size_t workers = (size_t)pool_threads(o->pool), each = n / grain / workers;
+    if (each) grain = size_ceil_div(n, each * workers);
     if (!ops_counting(o)) pool_run(o->pool, n, grain, fn, arg);
 }
 
