@@ -221,7 +221,10 @@ static void run_experts(struct step *s, ops_job *jobs)
         ops_prepare(o, &shared,
                     &(ops_input){.x = s->k.shared_gate, .ldx = m->shared_gate->N, .up = s->k.shared_up},
                     s->T, m->shared_gate->N, ops_form(m->shared_down));
-    if (ops_counting(o)) return ops_run_jobs(o, NULL, 2 * s->E + 2);
+    if (ops_counting(o)) {
+        ops_run_jobs(o, NULL, 2 * s->E + 2);
+        return;
+    }
     size_t n = expert_jobs(s, jobs, &hidden, &m->down, &s->k.down, 1);
     if (m->shared_down) jobs[n++] = shared_job(m->shared_down, &shared, s->y);
     ops_run_jobs(o, jobs, n);

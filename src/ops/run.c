@@ -49,13 +49,15 @@ struct run {
     size_t tile_size;
 };
 
-/* Rows of a block, the same number of blocks for each worker where it can be. */
+/* Rows of a block, `most` at most: as many blocks for each worker where that costs nothing. Weights of other types
+ * are expanded for each block. */
 static size_t rows_together(const ops_job *j, size_t most, size_t workers)
 {
     const num_type t = j->w->type;
     const bool plain = t == NUM_F32 || t == NUM_BF16, near = kern_panels(j->w->N) * j->w->panel_bytes <= NEAR_BYTES;
-    if (j->M <= most && !(plain && near && j->M >= SPLIT_ROWS * workers)) return most;
-    const size_t blocks = workers * size_ceil_div(j->M, most * workers);
+    size_t blocks = size_max(1, size_ceil_div(j->M, most));
+    if (blocks >= workers || (plain && near && j->M >= SPLIT_ROWS * workers))
+        blocks = size_ceil_div(blocks, workers) * workers;
     return size_round_up(size_ceil_div(j->M, blocks), KERN_ROWS);
 }
 
@@ -72,7 +74,7 @@ static size_t cut(ops_job *j, size_t workers)
         j->m_block = packed ? LANES_ROWS : STANDING_ROWS;
     }
     j->column_pieces = size_ceil_div(kern_panels(j->w->N), j->panels);
-    return size_ceil_div(j->M, j->m_block) * j->column_pieces;
+    return j->M ? size_ceil_div(j->M, j->m_block) * j->column_pieces : 0;
 }
 
 /* The last segment that starts at or before piece i; none is empty. */
