@@ -1,8 +1,9 @@
 /* Speed of the products of training: y = x W^T, dx = dy W and dW += dy^T x, without packing W.
  * SPDX-License-Identifier: MIT
  *
- * Usage: train_mm [f32|bf16] [THREADS] [ROUNDS]. Activations come and go as F32, as in a step: bringing
- * them into the form the product reads, and both operands of dW into panels, counts. Medians. */
+ * Usage: train_mm [f32|bf16] [THREADS] [ROUNDS] [ROWS]; ROWS: of each shape at most. Activations come and go as
+ * F32, as in a step: bringing them into the form the product reads, and both operands of dW into panels, counts.
+ * Medians. */
 #include "ops/ops.h"
 
 #include <stdlib.h>
@@ -88,6 +89,7 @@ int main(int argc, char **argv)
 {
     num_type type = argc > 1 && !strcmp(argv[1], "bf16") ? NUM_BF16 : NUM_F32;
     int threads = argc > 2 ? atoi(argv[2]) : cpu_cores(), rounds = argc > 3 ? atoi(argv[3]) : 9;
+    const size_t most = argc > 4 && atoi(argv[4]) > 0 ? (size_t)atoi(argv[4]) : SIZE_MAX;
     if (rounds < 1 || rounds > MOST_ROUNDS) rounds = MOST_ROUNDS;
     ponder_error err = {0};
     static kern k;
@@ -102,7 +104,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < COUNT_OF(SHAPES); i++) {
         size_t N = SHAPES[i].N, K = SHAPES[i].K;
         arena_reset(&b.all, 0);
-        b.T = SHAPES[i].T;
+        b.T = size_min(SHAPES[i].T, most);
         b.w = weight(&b, type, N, K);
         b.back = weight(&b, type, K, N);
         float *rows = numbers(&b.all, N * K, 0.1f);

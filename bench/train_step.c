@@ -2,10 +2,10 @@
  * SPDX-License-Identifier: MIT
  *
  * Usage: train_step [small|middle|moe|mla] [f32|bf16|fp8] [THREADS] [STEPS] [MICRO] [VOCAB]; mla is moe without
- * experts, as wide as those a token uses; MICRO sequences are computed together (all). Useful operations are six a matrix parameter and token (the embedding's look-up none),
- * and those of attention's two products, forward once and backward twice, over what a token sees; the share is of
- * what this machine's multiply units did just before, on the same threads. The gradients' hash tells whether a
- * change kept every bit. */
+ * experts, as wide as those a token uses; MICRO sequences are computed together (all). Useful operations are six a
+ * matrix parameter and token (the embedding's look-up none), and those of attention's two products, forward once and
+ * backward twice, over what a token sees; the share is of what this machine's multiply units did just before, on the
+ * same threads. The gradients' hash, which depends on MICRO, tells whether a change kept every bit. */
 #include "model/train.h"
 
 #include <math.h>
@@ -146,10 +146,10 @@ int main(int argc, char **argv)
     }
     double tokens = (double)(n_seq * length), rate = 6 * active(t) * tokens / best;
     double all = rate + attention(&c, length) * tokens / best;
-    printf("%s %s, %d threads, %.2fM active parameters, %zu x %zu tokens, %zu together: %.0f tokens/s, %.1f of %.1f GFLOP/s = %.0f %%, "
-           "%.0f %% with attention\n",
-           size, type, threads, 1e-6 * active(t), n_seq, length, micro, tokens / best, 1e-9 * rate, 1e-9 * top, 100 * rate / top,
-           100 * all / top);
+    printf("%s %s, %d threads, %.2fM active parameters, %zu x %zu tokens, %zu together: %.0f tokens/s, "
+           "%.1f of %.1f GFLOP/s = %.0f %%, %.0f %% with attention\n",
+           size, type, threads, 1e-6 * active(t), n_seq, length, micro, tokens / best, 1e-9 * rate, 1e-9 * top,
+           100 * rate / top, 100 * all / top);
     size_t n;
     model_trainable_masters(t, &n);
     printf("gradients: %08x\n", str_hash((str){(const char *)model_trainable_gradients(t), n * sizeof(float)}));

@@ -48,6 +48,7 @@ struct pool {
     size_t grain;
 
     _Alignas(64) _Atomic int inside;
+    _Alignas(64) _Atomic int open; /* parts of which something is to be had: with none, nobody looks through them all */
     struct part part[MAX_THREADS];
 };
 
@@ -77,6 +78,7 @@ static void work_on(pool *p, struct part *part, int worker)
             end = begin + size_max(grain, (all - begin) / SHARES / grain * grain);
         } while (!atomic_compare_exchange_weak_explicit(&part->next, &begin, end, memory_order_relaxed,
                                                         memory_order_relaxed));
+        if (end >= all) atomic_fetch_sub_explicit(&p->open, 1, memory_order_relaxed);
         p->fn(p->arg, begin, size_min(end, all), worker);
         begin = atomic_load_explicit(&part->next, memory_order_relaxed);
     }
@@ -84,7 +86,8 @@ static void work_on(pool *p, struct part *part, int worker)
 
 static void work(pool *p, int worker)
 {
-    for (int i = 0; i < p->threads; i++) work_on(p, &p->part[(worker + i) % p->threads], worker);
+    for (int i = 0; i < p->threads && atomic_load_explicit(&p->open, memory_order_relaxed) > 0; i++)
+        work_on(p, &p->part[(worker + i) % p->threads], worker);
 }
 
 /* Cuts n pieces into parts. */
@@ -95,6 +98,7 @@ static void cut(pool *p, size_t n, size_t grain)
         atomic_store_explicit(&p->part[i].next, pool_part(grains, i, threads) * grain, memory_order_relaxed);
         p->part[i].end = size_min(n, pool_part(grains, i + 1, threads) * grain);
     }
+    atomic_store_explicit(&p->open, (int)size_min(grains, threads), memory_order_relaxed);
 }
 
 /* Waits until epoch differs from `seen`. */

@@ -39,10 +39,10 @@ static void prepare_rows(void *arg, size_t begin, size_t end, int worker)
 {
     const struct prepare *p = arg;
     ops_acts *acts = p->acts;
-    size_t K = acts->K;
+    size_t K = acts->K, heads = size_max(1, p->in->heads);
     bool keep = (p->forms >> KERN_ACT_F32 & 1) && !p->aliased;
     for (size_t i = begin; i < end; i++) { /* all heads of a token, then the next */
-        size_t heads = size_max(1, p->in->heads), r = i % heads * p->T + i / heads;
+        size_t r = i % heads * p->T + i / heads;
         float *kept = keep ? (float *)acts->form[KERN_ACT_F32] + r * K : NULL;
         const float *row = ops_input_row(p->k, p->in, K, p->T, r,
                                          kept ? kept : p->scratch + (size_t)worker * K);

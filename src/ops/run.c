@@ -12,7 +12,8 @@ enum {
     BLOCK_BYTES = 512 << 10, /* of activations: half of a usual second-level cache */
     BLOCK_ROWS = 512,
     NEAR_BYTES = 1 << 20, /* of weights that every worker can have in its cache: then few rows are split too */
-    SPLIT_ROWS = 24,      /* and so many make it worth while */
+    SPLIT_ROWS = 24,      /* when each gets so many: two tiles */
+    FEW_JOBS = 8,         /* share their rows; more are experts or heads, and the pool's parts are whole ones */
     LEAST_ROWS = 64, /* of a block, however long: weights come from farther away than activations */
     STEPS_WORTH_A_THREAD = 4096,
     /* Products of lanes and columns have long sums and few outputs: a block of these and a step of the sum's
@@ -25,11 +26,11 @@ enum {
     STANDING_STEP = 256
 };
 
-/* Items are cut evenly: every operator then gives a token to the same worker, which has it near. */
+/* Grains are as even as can be: every operator then gives a token to the same worker, which has it near. */
 void ops_for(ops *o, size_t n, size_t grain, pool_fn *fn, void *arg)
 {
     const size_t workers = (size_t)pool_threads(o->pool), each = n / grain / workers;
-    if (each) grain = size_ceil_div(n, each * workers);
+    if (grain > 1 && each) grain = size_ceil_div(n, each * workers);
     if (!ops_counting(o)) pool_run(o->pool, n, grain, fn, arg);
 }
 
@@ -144,13 +145,13 @@ static void run_pieces(void *arg, size_t begin, size_t end, int worker)
     }
 }
 
-/* Worker after worker its part of each job. Returns the pieces. */
-static size_t arrange(struct run *r, const ops_job *jobs, size_t n, size_t workers)
+/* Worker after worker its part of each job, or one job after the other. Returns the pieces. */
+static size_t arrange(struct run *r, const ops_job *jobs, size_t n, size_t parts)
 {
     size_t start = 0;
-    for (size_t w = 0; w < workers; w++) {
+    for (size_t w = 0; w < parts; w++) {
         for (size_t i = 0; i < n; i++) {
-            size_t first = pool_part(jobs[i].pieces, w, workers), end = pool_part(jobs[i].pieces, w + 1, workers);
+            size_t first = pool_part(jobs[i].pieces, w, parts), end = pool_part(jobs[i].pieces, w + 1, parts);
             if (first == end) continue;
             r->segment[r->n++] = (struct segment){&jobs[i], start, first};
             start += end - first;
@@ -162,14 +163,15 @@ static size_t arrange(struct run *r, const ops_job *jobs, size_t n, size_t worke
 void ops_run_jobs(ops *o, ops_job *jobs, size_t n)
 {
     const size_t mark = arena_mark(o->scratch), workers = (size_t)pool_threads(o->pool);
+    const size_t parts = n <= FEW_JOBS ? workers : 1;
     struct run r = {.k = o->k, .tile_size = BLOCK_ROWS * PIECE_PANELS * KERN_ROWS};
     bool scatter = false;
-    r.segment = arena_new(o->scratch, struct segment, workers * n);
+    r.segment = arena_new(o->scratch, struct segment, workers * FEW_JOBS + n); /* for any n jobs or fewer */
     for (size_t i = 0; jobs && i < n; i++) {
         jobs[i].pieces = cut(&jobs[i], workers);
         scatter |= jobs[i].row != NULL;
     }
     if (scatter) r.tile = arena_new(o->scratch, float, workers * r.tile_size);
-    if (!ops_counting(o)) pool_run(o->pool, arrange(&r, jobs, n, workers), 1, run_pieces, &r);
+    if (!ops_counting(o)) pool_run(o->pool, arrange(&r, jobs, n, parts), 1, run_pieces, &r);
     arena_reset(o->scratch, mark);
 }
