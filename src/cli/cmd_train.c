@@ -58,6 +58,8 @@ typedef struct options {
     uint64_t seed;
 } options;
 
+static const uint64_t NO_SEED = UINT64_MAX;
+
 /* ---- a stage from the command line ----------------------------------------------------------- */
 
 /* What a kind of stage takes where nothing is said; with "steps" there are no "passes". */
@@ -171,13 +173,15 @@ static ponder_status fill_stage(json_t *stage, const char *kind, unsigned of, co
     return PONDER_OK;
 }
 
+static json_int_t seed_of(const options *o) { return o->seed == NO_SEED ? 1 : (json_int_t)o->seed; }
+
 /* The recipe of one stage. */
 static ponder_status make_recipe(json_t **out, const char *kind, const char *start,
                                  const options *o, ponder_error *err)
 {
     json_t *stage = json_object();
     ponder_status st = fill_stage(stage, kind, LEARN | ASK, o, err);
-    *out = json_pack("{s:I, s:{s:o}, s:[o]}", "seed", (json_int_t)o->seed, "model", "start",
+    *out = json_pack("{s:I, s:{s:o}, s:[o]}", "seed", seed_of(o), "model", "start",
                      here(start), "stages", stage);
     if (st == PONDER_OK && !*out) st = err_set(err, PONDER_ENOMEM, "recipe: out of memory");
     return st;
@@ -195,7 +199,7 @@ static ponder_status make_distillation(json_t **out, const char *student, const 
     put_keys(ask, ASK, o);
     ponder_status st = fill_stage(learn, "sft", LEARN, o, err);
     json_object_set_new(learn, "data", samples);
-    *out = json_pack("{s:I, s:[o, o]}", "seed", (json_int_t)o->seed, "stages", ask, learn);
+    *out = json_pack("{s:I, s:[o, o]}", "seed", seed_of(o), "stages", ask, learn);
     if (st == PONDER_OK && !*out) st = err_set(err, PONDER_ENOMEM, "recipe: out of memory");
     return st;
 }
@@ -320,6 +324,7 @@ static ponder_status train(const char **args, const options *o, ponder_error *er
         return err_set(err, PONDER_EARG, "unexpected argument \"%s\"; see --help", args[1]);
     if (!kind) TRY(check_recipe_options(args[0], o, err));
     ponder_status st = kind ? single(&r, args[0], args[1], o, err) : recipe_open(&r, args[0], err);
+    if (o->seed != NO_SEED) r.seed = o->seed;
     char *out = o->out ? strdup(o->out) : default_out(args[0]);
     if (st == PONDER_OK)
         st = out ? run(&r, out, o, err) : err_set(err, PONDER_ENOMEM, "out of memory");
@@ -330,7 +335,7 @@ static ponder_status train(const char **args, const options *o, ponder_error *er
 
 int cmd_train(int argc, char **argv)
 {
-    options o = {.cpu = "native", .seed = 1};
+    options o = {.cpu = "native", .seed = NO_SEED};
     const cli_option own[] = {
         {"out", 0, CLI_TEXT, &o.out, "DIR", "where everything goes; without it RECIPE.run", 0, 0},
         {"stage", 0, CLI_TEXT, &o.stage, "NAME", "run this stage of the recipe only", 0, 0},
@@ -344,7 +349,7 @@ int cmd_train(int argc, char **argv)
          0, 0},
         {"teacher", 0, CLI_TEXT, &o.teacher, "MODEL", "distill: whose answers are learnt", 0, 0},
         {"unverified", 0, CLI_FLAG, &o.unverified, NULL, "distill: learn wrong answers too", 0, 0},
-        {"seed", 0, CLI_U64, &o.seed, "S", "of the order of the data and of answers", 0, 0},
+        {"seed", 0, CLI_U64, &o.seed, "S", "of all that is random; without it the recipe's, or 1", 0, 0},
         {"kind", 0, CLI_TEXT, &o.verifier, "KIND", "grpo: what judges answers to rows without one",
          0, 0},
         {"reward-regex", 0, CLI_TEXTS, &o.regex, "P", "grpo: 1 more for responses that match", 0, 0},
