@@ -18,7 +18,7 @@ enum { ARGS_MAX = 64, SHOWN = 60 };
 typedef struct program {
     child c;
     const char *argv[ARGS_MAX + 1], *where;
-    uint64_t timeout_ms;
+    uint64_t timeout_ms, asked; /* asked: lines it was given */
     buf lines;
 } program;
 
@@ -96,7 +96,7 @@ static void put_json(json_writer *w, const char *name, const json_t *v)
     free(text);
 }
 
-static void put_line(buf *out, const term_answer *a)
+static void put_line(buf *out, const term_answer *a, uint64_t id)
 {
     json_writer w = {.out = out};
     const question *q = a->asked;
@@ -104,6 +104,7 @@ static void put_line(buf *out, const term_answer *a)
     const char *why;
     bool answered = reward_extract(&answer, a->response, REWARD_RESPONSE, &why);
     json_open(&w, '{');
+    json_key(&w, "id"), json_i64(&w, (int64_t)id);
     json_key(&w, "prompt"), json_text(&w, buf_str(&q->prompt));
     json_key(&w, "response"), json_text(&w, a->response);
     put_text(&w, "answer", answer, answered);
@@ -122,13 +123,14 @@ static void put_line(buf *out, const term_answer *a)
 
 /* ---- what it answers ------------------------------------------------------------------------- */
 
-bool term_read_reward(float *out, str line)
+bool term_read_reward(float *out, str line, uint64_t id)
 {
     json_t *v;
     if (json_parse(&v, line, "", NULL) != PONDER_OK) return false;
-    const json_t *x = json_is_object(v) ? json_object_get(v, "reward") : v;
+    const json_t *x = json_is_object(v) ? json_object_get(v, "reward") : v, *of = json_object_get(v, "id");
     double r = json_is_boolean(x) ? json_is_true(x) : json_number_value(x);
-    bool good = (json_is_boolean(x) || json_is_number(x)) && fabs(r) <= TERM_REWARD_MAX;
+    bool good = (json_is_boolean(x) || json_is_number(x)) && fabs(r) <= TERM_REWARD_MAX &&
+                (!of || (json_is_integer(of) && json_integer_value(of) == (json_int_t)id));
     json_decref(v);
     if (good) *out = (float)r;
     return good;
@@ -200,12 +202,12 @@ static ponder_status read_rewards(const program *x, size_t lines, size_t n, floa
         size_t end = str_find(all, STR("\n"), at);
         str line = {all.p + at, end - at};
         char text[4 * SHOWN];
-        if (!term_read_reward(&out[k], line)) {
+        if (!term_read_reward(&out[k], line, x->asked - n + k)) {
             shown(text, line);
             return err_set(err, PONDER_EFORMAT,
                            "%s: %s printed %s for answer %zu of %zu, not a number or {\"reward\": "
-                           "number} within +-%d: mend it, and " GO_ON, x->where, x->argv[0], text,
-                           k + 1, n, TERM_REWARD_MAX);
+                           "number} within +-%d, with the line's \"id\" or none: mend it, and " GO_ON,
+                           x->where, x->argv[0], text, k + 1, n, TERM_REWARD_MAX);
         }
         at = end + 1;
     }
@@ -218,7 +220,7 @@ static ponder_status judge(void *state, const term_answer *a, size_t n, float *o
     program *x = state;
     child_report r;
     buf_clear(&x->lines);
-    for (size_t k = 0; k < n; k++) put_line(&x->lines, &a[k]);
+    for (size_t k = 0; k < n; k++) put_line(&x->lines, &a[k], x->asked++);
     if (x->lines.failed) return err_set(err, PONDER_ENOMEM, "%s: out of memory", x->where);
     ponder_status st = child_ask(&x->c, buf_str(&x->lines), n, x->timeout_ms, &r, err);
     if (st != PONDER_OK) return err_context(err, st, "%s", x->where);

@@ -36,9 +36,9 @@ extern const term_kind term_regex, term_verifier, term_program, term_model;
 
 /* ---- of the program's answers ---------------------------------------------------------------- */
 
-/* A line a program may print: a number, true or false, or an object with one of them as "reward".
- * False: it is none of these, or not within +-TERM_REWARD_MAX. */
-bool term_read_reward(float *out, str line);
+/* The line a program may print for line `id`: a number, true or false, or an object with one of them as
+ * "reward" and perhaps the "id". False: it is none of these, not within +-TERM_REWARD_MAX, or another's. */
+bool term_read_reward(float *out, str line, uint64_t id);
 enum { TERM_REWARD_MAX = 1000000 };
 
 #endif

@@ -10,6 +10,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
     float r = 0;
-    if (term_read_reward(&r, (str){(const char *)data, n}) && !(fabsf(r) <= TERM_REWARD_MAX)) abort();
+    if (term_read_reward(&r, (str){(const char *)data, n}, 0) && !(fabsf(r) <= TERM_REWARD_MAX)) abort();
     return 0;
 }

@@ -200,7 +200,7 @@ static void programs_are_told_everything_and_believed(void **state)
     char list[512];
     fixture_open(&f);
     static const char *const TOLD[] = {
-        "{\\\"prompt\\\":\\\"what is ", "\\\"response\\\":\\\"<think>", "\\\"answer\\\":\\\"0.5\\\"",
+        "{\\\"id\\\":0,\\\"prompt\\\":\\\"what is ", "\\\"response\\\":\\\"<think>", "\\\"answer\\\":\\\"0.5\\\"",
         "\\\"gold\\\":\\\"1/2\\\"", "\\\"kind\\\":null", "\\\"task\\\":\\\"here.jsonl\\\"",
         "\\\"lang\\\":\\\"en\\\"", "\\\"truncated\\\":false", "\\\"puzzle\\\":{\\\"n\\\":[1,2]}",
         "\\\"row\\\":{\\\"n\\\":[1,2]}"};
@@ -258,18 +258,19 @@ static void rewards_as_they_may_be_written(void **state)
         float want;
     } GOOD[] = {{"1", 1}, {" -0.5\r", -0.5f}, {"true", 1}, {"false", 0}, {"1e3", 1000},
                 {"{\"reward\": 0.25}", 0.25f}, {"{\"why\": [], \"reward\": true}", 1},
-                {"-1000000", -1000000}};
+                {"-1000000", -1000000}, {"{\"id\": 7, \"reward\": 2}", 2}};
     static const char *const BAD[] = {"", "one", "NaN", "Infinity", "1e400", "1000001", "null", "[1]",
                                       "\"1\"", "1 2", "{}", "{\"reward\": \"1\"}",
-                                      "{\"reward\": null}", "{\"reward\": 1", "0x10"};
+                                      "{\"reward\": null}", "{\"reward\": 1", "0x10", "{\"id\": 8, \"reward\": 1}",
+                                      "{\"id\": \"7\", \"reward\": 1}"};
     for (size_t i = 0; i < COUNT_OF(GOOD); i++) {
         float r = NAN;
-        assert_true(term_read_reward(&r, str_of(GOOD[i].line)));
+        assert_true(term_read_reward(&r, str_of(GOOD[i].line), 7));
         assert_float_equal(r, GOOD[i].want, 0);
     }
     for (size_t i = 0; i < COUNT_OF(BAD); i++) {
         float r = 7;
-        if (term_read_reward(&r, str_of(BAD[i]))) fail_msg("%s", BAD[i]);
+        if (term_read_reward(&r, str_of(BAD[i]), 7)) fail_msg("%s", BAD[i]);
         assert_float_equal(r, 7, 0);
     }
 }
