@@ -19,9 +19,9 @@ static void rotate(const model_step *s, float *x, size_t heads, size_t d, size_t
     }
 }
 
-static uint8_t *page_of(const struct gqa *a, size_t t, size_t head)
+static uint8_t *head_of(const struct gqa *a, uint8_t *page, size_t head)
 {
-    return a->s->page[t] + a->layer_at + head * a->head_bytes;
+    return page + a->layer_at + head * a->head_bytes;
 }
 
 static void fetch(const struct gqa *a, size_t t)
@@ -29,8 +29,20 @@ static void fetch(const struct gqa *a, size_t t)
     const model_config *c = &a->s->m->config;
     size_t d = (size_t)c->head_dim, at = a->s->pos[t] % KERN_PAGE;
     for (size_t g = 0; g < (size_t)c->kv_heads; g++) {
-        const uint8_t *page = page_of(a, t, g);
+        const uint8_t *page = head_of(a, a->s->page[t], g);
         kern_kv_fetch(a->s->kv->type, page, page + a->value_at, at, d, d);
+    }
+}
+
+static void store(void *arg, size_t t, uint8_t *to)
+{
+    const struct gqa *a = arg;
+    const model_step *s = a->s;
+    size_t d = (size_t)s->m->config.head_dim, G = (size_t)s->m->config.kv_heads, at = s->pos[t] % KERN_PAGE;
+    for (size_t g = 0; g < G; g++) {
+        uint8_t *page = head_of(a, to, g);
+        const float *k = a->k + (t * G + g) * d, *v = a->v + (t * G + g) * d;
+        s->m->kern.attn[s->kv->type].store(page, page + a->value_at, at, k, v, d, d);
     }
 }
 
@@ -40,18 +52,12 @@ static void rotate_and_store(void *arg, size_t begin, size_t end, int worker)
     struct gqa *a = arg;
     model_step *s = a->s;
     const model_config *c = &s->m->config;
-    const kern_attn *attn = &s->m->kern.attn[s->kv->type];
     size_t d = (size_t)c->head_dim, H = (size_t)c->heads, G = (size_t)c->kv_heads, run = begin;
     for (size_t t = s->run[begin]; t < s->run[end]; t++) {
-        float *k = a->k + t * G * d, *v = a->v + t * G * d;
         if (t == s->run[run] && ++run < end) fetch(a, s->run[run]);
         rotate(s, a->q + t * H * d, H, d, t);
-        rotate(s, k, G, d, t);
-        for (size_t g = 0; g < G; g++) {
-            uint8_t *page = page_of(a, t, g);
-            attn->store(page, page + a->value_at, s->pos[t] % KERN_PAGE, k + g * d, v + g * d, d,
-                        d);
-        }
+        rotate(s, a->k + t * G * d, G, d, t);
+        store(a, t, s->page[t]);
     }
 }
 
@@ -81,6 +87,7 @@ void model_attn_gqa(model_step *s, const struct model_layer *l, int layer, bool 
                3);
     ops_for(&s->ops, s->runs, ops_grain((H + 4 * G) * d * size_max(1, T / size_max(1, s->runs))),
             rotate_and_store, &a);
+    model_store_prefixes(s, store, &a);
     ops_attend(&s->ops,
                &(ops_attention){.kv = s->kv->type,
                                 .base = s->kv->base + a.layer_at,

@@ -14,6 +14,14 @@ struct mla {
     size_t layer_at, head_bytes, value_at;
 };
 
+static void store(void *arg, size_t t, uint8_t *page)
+{
+    const struct mla *a = arg;
+    const model_step *s = a->s;
+    size_t d = (size_t)(s->m->config.kv_rank + s->m->config.rope_dim);
+    s->m->kern.attn[s->kv->type].store(page + a->layer_at, NULL, s->pos[t] % KERN_PAGE, a->latent + t * d, NULL, d, 0);
+}
+
 static void finish_and_store(void *arg, size_t begin, size_t end, int worker)
 {
     (void)worker;
@@ -32,8 +40,7 @@ static void finish_and_store(void *arg, size_t begin, size_t end, int worker)
         k->rms_norm(latent, projected, a->l->kv_a_norm, R, c->norm_eps);
         if (latent != projected) memcpy(latent + R, projected + R, P * sizeof *latent);
         k->rope_pairs(latent + R, cs, sn, P);
-        k->attn[s->kv->type].store(s->page[t] + a->layer_at, NULL, s->pos[t] % KERN_PAGE, latent,
-                                   NULL, R + P, 0);
+        store(a, t, s->page[t]);
         for (size_t h = 0; h < H; h++) {
             float *q = a->q + (t * H + h) * (N + P) + N;
             k->rope_pairs(q, cs, sn, P);
@@ -116,6 +123,7 @@ void model_attn_mla(model_step *s, const struct model_layer *l, int layer, bool 
     ops_heads(&s->ops, &l->k_b, a.q, H * (N + P), N + P, T, a.query, H * (R + P), R + P);
     ops_for(&s->ops, s->runs, ops_grain((H * P + R) * size_max(1, T / size_max(1, s->runs))),
             finish_and_store, &a);
+    model_store_prefixes(s, store, &a);
     ops_sequence *rest = arena_new(&s->scratch, ops_sequence, s->n_seq);
     size_t n = model_mla_absorbed(s, rest);
     if (n) absorbed(&a, rest, n, out);

@@ -20,23 +20,30 @@ static float mtp_slope(void *user, size_t s, size_t i, float logprob)
     return p->whole->t->o.mtp_weight * p->whole->slope[p->row[t] + 1];
 }
 
+/* Rows of sequence i in the module: a prefix has all of its own, because what comes after it is known. */
+static size_t rows_of(const struct model_batch *w, size_t i)
+{
+    bool prefix = i + 1 < w->n && !w->seq[i].continues && w->seq[i + 1].continues;
+    return w->seq[i].n - !prefix;
+}
+
 static void split(struct mtp *p, model_span *spans)
 {
     struct model_batch *w = p->whole, *b = &p->part;
-    size_t D = (size_t)w->t->m.config.width, pages = 0;
+    size_t D = (size_t)w->t->m.config.width;
+    struct model_places places = {0};
     b->n = b->T = 0;
     for (size_t i = 0, first = 0; i < w->n; first += w->seq[i++].n) {
         const model_train_sequence *q = &w->seq[i];
-        if (q->n < 2) continue;
-        p->seq[b->n] =
-            (model_train_sequence){.ids = q->ids + 1, .n = q->n - 1, .logprob = p->logprob + b->T};
-        spans[b->n] = (model_span){.ids = q->ids + 1,
-                                   .n = q->n - 1,
-                                   .pages = w->t->pages + pages,
-                                   .hidden = b->hidden + b->T * D};
+        size_t n = rows_of(w, i);
+        if (!n) continue;
+        p->seq[b->n] = (model_train_sequence){
+            .ids = q->ids + 1, .n = n, .continues = q->continues, .logprob = p->logprob + b->T};
+        spans[b->n] = (model_span){
+            .ids = q->ids + 1, .n = n, .continues = q->continues, .hidden = b->hidden + b->T * D};
+        model_train_place(w->t, &places, &spans[b->n]);
         b->balance[b->n++] = w->balance[i];
-        pages += size_ceil_div(q->n - 1, KERN_PAGE);
-        for (size_t j = 0; j + 1 < q->n; j++) {
+        for (size_t j = 0; j < n; j++) {
             memcpy(p->hidden + b->T * D, w->hidden + (first + j) * D, D * sizeof(float));
             p->row[b->T++] = (uint32_t)(first + j);
         }

@@ -17,6 +17,8 @@ void model_step_arrays(model_step *s, size_t T, size_t n_seq)
     s->T = T;
     s->n_seq = n_seq;
     s->seq = arena_new(a, ops_sequence, n_seq);
+    s->joint = arena_new(a, size_t, n_seq);
+    s->joints = 0;
     s->ids = arena_new(a, int32_t, T);
     s->pos = arena_new(a, uint32_t, T);
     s->page = arena_new(a, uint8_t *, T);
@@ -45,10 +47,12 @@ static void set_angles(void *arg, size_t begin, size_t end, int worker)
 
 static void set_tokens(model_step *s, const model_span *spans, size_t n)
 {
-    size_t t = 0;
+    size_t t = 0, prefix = 0;
     for (size_t i = 0; i < n; i++) {
         const model_span *p = &spans[i];
-        s->seq[i] = (ops_sequence){.first = t, .n = p->n, .pos = p->pos, .pages = p->pages};
+        if (!p->continues) prefix = t;
+        else if (p->pos % KERN_PAGE) s->joint[s->joints++] = i;
+        s->seq[i] = (ops_sequence){.first = t, .n = p->n, .pos = p->pos, .prefix = prefix, .pages = p->pages};
         for (size_t j = 0; j < p->n; j++, t++) {
             size_t pos = p->pos + j;
             s->ids[t] = p->ids[j];
@@ -59,6 +63,29 @@ static void set_tokens(model_step *s, const model_span *spans, size_t n)
     }
     s->run[s->runs] = t;
     ops_for(&s->ops, s->T, ops_grain(64 * (size_t)s->m->config.rope_dim), set_angles, s);
+}
+
+struct prefixes {
+    model_step *s;
+    model_store *store;
+    void *arg;
+};
+
+static void store_prefixes(void *arg, size_t begin, size_t end, int worker)
+{
+    (void)worker;
+    const struct prefixes *p = arg;
+    for (size_t i = begin; i < end; i++) {
+        const ops_sequence *q = &p->s->seq[p->s->joint[i]];
+        for (size_t pos = q->pos / KERN_PAGE * KERN_PAGE; pos < q->pos; pos++)
+            p->store(p->arg, q->prefix + pos, p->s->page[q->first]);
+    }
+}
+
+void model_store_prefixes(model_step *s, model_store *store, void *arg)
+{
+    struct prefixes p = {s, store, arg};
+    if (s->joints) ops_for(&s->ops, s->joints, 1, store_prefixes, &p);
 }
 
 static void embed(void *arg, size_t begin, size_t end, int worker)

@@ -184,6 +184,8 @@ typedef struct model_span {
     const int32_t *ids; /* [n], each < vocab */
     size_t n, pos;
     const uint32_t *pages; /* page numbers of positions 0.. in order; enough for pos + n */
+    bool continues;        /* positions before pos are the last span's of this step that does not continue, all
+                            * of it: the page of pos is its own, and gets what that span has in it */
     int want;              /* logits of: 0 none, 1 the last token, 2 every token */
     float *logits;         /* [1 or n, vocab] out; NULL when want is 0 */
     float *hidden;         /* [n, D] out: after the final norm; or NULL (MTP drafting reads it) */

@@ -72,6 +72,7 @@ struct model_step {
     model_kv *kv;
     size_t T, n_seq;
     ops_sequence *seq; /* [n_seq] */
+    size_t joints, *joint; /* [n_seq]: sequences whose first page begins with a prefix */
     int32_t *ids;
     uint32_t *pos;
     uint8_t **page;    /* the token's page of kv */
@@ -83,6 +84,11 @@ struct model_step {
     struct model_record *record;   /* of the layer at work; never NULL */
     struct model_record unkept;
 };
+
+/* Stores token t into a page; `arg` is the block's. */
+typedef void model_store(void *arg, size_t t, uint8_t *page);
+/* Stores what the first pages of sequences begin with, after all tokens are in their own pages. */
+void model_store_prefixes(model_step *s, model_store *store, void *arg);
 
 /* Room for `n` floats that backward may need. */
 static inline float *model_room(model_step *s, size_t n)

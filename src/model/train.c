@@ -34,8 +34,9 @@ static ponder_status plan(model_trainable *t, const model_config *c, const model
     t->m.back = calloc(layers, sizeof *t->m.back);
     t->records = calloc(layers, sizeof *t->records);
     t->spans = calloc(t->o.max_sequences, sizeof *t->spans);
-    t->n_pages = o->max_tokens / KERN_PAGE + t->o.max_sequences;
-    t->pages = calloc(t->n_pages, sizeof *t->pages);
+    t->n_pages = o->max_tokens / KERN_PAGE + (o->prefixes ? 2 : 1) * t->o.max_sequences;
+    t->n_listed = o->prefixes ? t->o.max_sequences * size_ceil_div(o->max_sequence, KERN_PAGE) : t->n_pages;
+    t->pages = calloc(t->n_listed, sizeof *t->pages);
     if (!t->m.layers || !t->m.back || !t->records || !t->spans || !t->pages)
         return err_set(err, PONDER_ENOMEM, "no memory for %zu layers", layers);
     TRY(model_train_params(c, &t->params, &t->n_params, &t->n_values, err));

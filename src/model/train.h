@@ -42,6 +42,7 @@ typedef struct model_train_options {
     size_t max_tokens;       /* of a micro-batch */
     size_t max_sequence;     /* positions of its longest sequence */
     size_t max_sequences;    /* of a micro-batch; 0: max_tokens / 16 */
+    bool prefixes;           /* sequences may continue others */
     bool recompute;          /* keep only the stream at each layer; run the layer again in backward */
     float balance_loss;      /* alpha of the sequence-wise balance loss (V3 report, section 2.1.2) */
     float mtp_weight;        /* lambda of the prediction module's loss; 0: the module is not run */
@@ -81,12 +82,16 @@ void model_trainable_refresh(model_trainable *t);
 
 /* ---- a micro-batch ------------------------------------------------------------------------------ */
 
-/* One sequence from its first position on; sequences do not see each other. */
+/* One sequence from its first position on; sequences do not see each other. But what several of them begin
+ * with may be computed once: as a prefix, a sequence of its own, which they continue. Their tokens have the
+ * log-probabilities that they have in whole sequences. */
 typedef struct model_train_sequence {
-    const int32_t *ids; /* [n] */
+    const int32_t *ids; /* [n]; of a prefix [n + 1], the last being what all that continue it begin with */
     size_t n;
-    float *logprob; /* out [n - 1]: of ids[i + 1] after ids[..i]; or NULL */
+    float *logprob; /* out [n - 1]: of ids[i + 1] after all before; or NULL */
     float *entropy; /* out [n - 1]: of the distribution there, in nats; or NULL */
+    bool continues; /* the last sequence before it that does not; both together are within max_sequence. With
+                     * an MTP module the token after its first is not learnt twice as in whole sequences */
 } model_train_sequence;
 
 /* What the loss is, told token by token: the derivative of the loss by the log-probability of token

@@ -86,12 +86,17 @@ static ponder_status check_batch(const struct model_batch *b, ponder_error *err)
     const model_train_options *o = &b->t->o;
     if (b->n == 0 || b->n > o->max_sequences)
         return err_set(err, PONDER_EARG, "%zu sequences in a micro-batch of at most %zu", b->n, o->max_sequences);
-    size_t T = 0;
+    size_t T = 0, prefix = 0;
     for (size_t i = 0; i < b->n; i++) {
         const model_train_sequence *q = &b->seq[i];
-        if (q->n < 1 || q->n > o->max_sequence)
+        if (q->continues && (i == 0 || !o->prefixes))
+            return err_set(err, PONDER_EARG, "sequence %zu continues %s", i,
+                           i ? "another, which was not provided for" : "none");
+        size_t before = q->continues ? prefix : 0;
+        if (q->n < 1 || q->n > o->max_sequence - before)
             return err_set(err, PONDER_EARG, "sequence %zu has %zu tokens; at most %zu were provided for", i,
-                           q->n, o->max_sequence);
+                           before + q->n, o->max_sequence);
+        if (!q->continues) prefix = q->n;
         if (q->n > o->max_tokens - T)
             return err_set(err, PONDER_EARG, "micro-batches of more than %zu tokens", o->max_tokens);
         T += q->n;
@@ -126,16 +131,34 @@ static ponder_status broken_gradient(const struct model_batch *b, ponder_error *
 
 /* ---- running ----------------------------------------------------------------------------------------- */
 
+/* A sequence that continues another has that one's whole pages, and from there on pages of its own. */
+void model_train_place(model_trainable *t, struct model_places *p, model_span *span)
+{
+    uint32_t *pages = t->pages + p->listed;
+    size_t shared = 0;
+    if (span->continues) {
+        span->pos = p->prefix->n;
+        shared = span->pos / KERN_PAGE;
+        memcpy(pages, p->prefix->pages, shared * sizeof *pages);
+    } else {
+        p->prefix = span;
+    }
+    size_t n = size_ceil_div(span->pos + span->n, KERN_PAGE);
+    for (size_t j = shared; j < n; j++) pages[j] = (uint32_t)p->page++;
+    span->pages = pages;
+    p->listed += n;
+}
+
 static ponder_status forward(struct model_batch *b, ponder_error *err)
 {
     model_trainable *t = b->t;
-    size_t D = (size_t)t->m.config.width, pages = 0, at = 0;
+    size_t D = (size_t)t->m.config.width, at = 0;
+    struct model_places places = {0};
     for (size_t i = 0; i < b->n; i++) {
-        size_t n = b->seq[i].n;
-        t->spans[i] = (model_span){.ids = b->seq[i].ids, .n = n, .pages = t->pages + pages,
-                                   .hidden = b->hidden + at * D};
-        for (size_t j = 0; j < size_ceil_div(n, KERN_PAGE); j++, pages++) t->pages[pages] = (uint32_t)pages;
-        at += n;
+        const model_train_sequence *q = &b->seq[i];
+        t->spans[i] = (model_span){.ids = q->ids, .n = q->n, .continues = q->continues, .hidden = b->hidden + at * D};
+        model_train_place(t, &places, &t->spans[i]);
+        at += q->n;
     }
     b->s->tape = b->loss ? &t->tape : NULL;
     t->tape.room = t->o.recompute ? NULL : &t->kept;
@@ -200,9 +223,10 @@ ponder_status model_train_batch(model_trainable *t, const model_train_sequence *
     struct model_batch b = {.t = t, .s = &t->step, .seq = seq, .n = n, .loss = learn ? loss : NULL,
                             .stats = stats};
     TRY(check_batch(&b, err));
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0, prefix = 0; i < n; i++) {
         b.T += seq[i].n;
-        b.longest = size_max(b.longest, seq[i].n);
+        b.longest = size_max(b.longest, seq[i].n + (seq[i].continues ? prefix : 0));
+        if (!seq[i].continues) prefix = seq[i].n;
     }
     arena_reset(&t->kept, 0);
     keep_streams(&b);

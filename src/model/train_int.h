@@ -29,8 +29,8 @@ struct model_trainable {
     arena work; /* keys and values, scratch and tape of a micro-batch; base NULL: another's */
     model_step step;
     model_kv kv;
-    uint32_t *pages;
-    size_t n_pages;
+    uint32_t *pages; /* [n_listed] of the sequences, one after the other */
+    size_t n_pages, n_listed;
     model_span *spans; /* [max_sequences] */
     arena kept; /* the tape */
     struct model_record *records;
@@ -53,6 +53,14 @@ struct model_batch {
     atomic_bool broken; /* a log-probability was no number */
     float *back_sin;   /* [T, rope_dim / 2] -sin: the inverse rotation */
 };
+
+/* What of the pages is taken; the prefix, for sequences that continue it. */
+struct model_places {
+    size_t page, listed;
+    const model_span *prefix;
+};
+/* The span's position and pages; the rest of it stands. */
+void model_train_place(model_trainable *t, struct model_places *p, model_span *span);
 
 /* The gradient that belongs to a vector among the masters. */
 static inline float *model_gradient_of(const model_trainable *t, const float *p)

@@ -1,7 +1,8 @@
 /* Gradient of causal attention.
  * SPDX-License-Identifier: MIT
  *
- * A unit is a query head of a sequence. For a block of queries the probabilities over all they see
+ * A unit is a query head of a sequence and of those that go on from it, which add to the gradients of its keys
+ * and values in their order. For a block of queries the probabilities over all they see
  * are made again from queries and keys, so that nothing but those is kept from forward; five
  * products follow, all by one kernel: S = Q K^T, dP = dO V^T, dQ = dS K, dV += P^T dO, dK += dS^T
  * Q. Keys and values that heads share get their gradients head by head, summed in order afterwards.
@@ -20,6 +21,7 @@ struct lane {
     void *q, *dout, *ds_form;     /* rows: [QUERIES, d], [QUERIES, dv], [QUERIES, n] */
     void *q_lanes, *dout_lanes;
     void *room;                   /* KERN_ROWS rows of keys or values */
+    float *k, *v, *dk, *dv;       /* of a sequence with its prefix: [n, d], [n, dv] */
 };
 
 struct attend {
@@ -27,7 +29,7 @@ struct attend {
     const ops_attention_back *a;
     const kern_mm *mm;
     const ops_sequence *seq;
-    size_t n, T, group;
+    size_t *start, units, group; /* start: [n + 1] sequences without a prefix, then n */
     float *dk, *dv;          /* [T, H, d], [T, H, dv] of each query head; latent: dv is dk */
     size_t lddk, lddv, wide; /* wide: columns of a head in dv */
     struct lane *lanes;
@@ -69,13 +71,16 @@ static kern_lanes lanes_of(const struct attend *t, void *room, const float *x, s
     return all;
 }
 
-/* One unit as its blocks see it. */
+/* A head of a sequence as its blocks see it. */
 struct unit {
     const struct lane *l;
+    const float *k, *v;    /* of position 0 */
+    size_t ldk, ldv;
     kern_lanes keys;
-    const float *q, *dout; /* of the sequence's first token */
-    float *dq, *dk, *dv;
-    size_t n;
+    const float *q, *dout; /* of position pos, the first that asks */
+    float *dq;
+    float *dk, *dv;        /* of position 0, zeroed here */
+    size_t lddk, lddv, pos, n; /* n: positions that ask */
 };
 
 /* Probabilities and the gradient of scores, in place of scores and of dP. */
@@ -110,12 +115,12 @@ static void add_product(const struct attend *t, float *y, size_t ldy, kern_lanes
                                .x_step = columns.step});
 }
 
-/* Queries [at, at + rows): they see the first `seen` positions. */
+/* Queries [at, at + rows) of those that ask: they see the first `seen` positions. */
 static void run_block(const struct attend *t, const struct unit *u, size_t at, size_t rows)
 {
     const ops_attention_back *a = t->a;
     const struct lane *l = u->l;
-    size_t d = a->d, dv = a->dv, seen = at + rows;
+    size_t d = a->d, dv = a->dv, seen = u->pos + at + rows;
     const float *q = u->q + at * a->ldq, *dout = u->dout + at * a->lddout;
     t->mm->mul(&(kern_mm_args){.y = l->p,
                                .ldy = seen,
@@ -133,7 +138,7 @@ static void run_block(const struct attend *t, const struct unit *u, size_t at, s
                                .N = seen,
                                .M = rows,
                                .K = dv});
-    score_rows(t, l, at, rows);
+    score_rows(t, l, u->pos + at, rows);
     t->mm->mul(&(kern_mm_args){.y = u->dq + at * a->lddq,
                                .ldy = a->lddq,
                                .w = u->keys.at,
@@ -144,38 +149,87 @@ static void run_block(const struct attend *t, const struct unit *u, size_t at, s
                                .N = d,
                                .M = rows,
                                .K = seen});
-    add_product(t, u->dk, t->lddk, lanes_of(t, l->ds_lanes, l->ds, seen, rows, seen, true),
+    add_product(t, u->dk, u->lddk, lanes_of(t, l->ds_lanes, l->ds, seen, rows, seen, true),
                 lanes_of(t, l->q_lanes, q, a->ldq, rows, d, false), seen, d, rows);
-    add_product(t, u->dv, t->lddv, lanes_of(t, l->p_lanes, l->p, seen, rows, seen, true),
+    add_product(t, u->dv, u->lddv, lanes_of(t, l->p_lanes, l->p, seen, rows, seen, true),
                 lanes_of(t, l->dout_lanes, dout, a->lddout, rows, dv, false), seen, dv, rows);
+}
+
+static void run_unit(const struct attend *t, struct unit *u)
+{
+    const ops_attention_back *a = t->a;
+    const struct lane *l = u->l;
+    size_t all = u->pos + u->n;
+    pack_rows(t, l->key_rows, u->k, u->ldk, all, a->d, l->room);
+    pack_rows(t, l->value_rows, u->v, u->ldv, all, a->dv, l->room);
+    u->keys = lanes_of(t, l->key_lanes, u->k, u->ldk, all, a->d, false);
+    for (size_t r = 0; r < all; r++) {
+        memset(u->dk + r * u->lddk, 0, a->d * sizeof(float));
+        if (!a->latent) memset(u->dv + r * u->lddv, 0, a->dv * sizeof(float));
+    }
+    for (size_t at = 0; at < u->n; at += QUERIES) run_block(t, u, at, size_min(QUERIES, u->n - at));
+}
+
+/* Rows of a prefix and of the sequence that goes on from it, one after the other. */
+static void join_rows(float *to, size_t width, const float *x, size_t ld, const ops_sequence *s)
+{
+    for (size_t r = 0; r < s->pos + s->n; r++) {
+        size_t row = r < s->pos ? s->prefix + r : s->first + r - s->pos;
+        memcpy(to + r * width, x + row * ld, width * sizeof *to);
+    }
+}
+
+/* And their gradients to where they belong: those of the prefix are added to. */
+static void part_rows(const struct attend *t, float *x, size_t ld, const float *from, size_t width,
+                      const ops_sequence *s)
+{
+    for (size_t r = 0; r < s->pos; r++) t->o->k->add(x + (s->prefix + r) * ld, from + r * width, width);
+    for (size_t r = 0; r < s->n; r++)
+        memcpy(x + (s->first + r) * ld, from + (s->pos + r) * width, width * sizeof *x);
+}
+
+/* Head h of one sequence. */
+static void run_sequence(const struct attend *t, const struct lane *l, const ops_sequence *s, size_t h)
+{
+    const ops_attention_back *a = t->a;
+    size_t g = h / t->group, first = s->first;
+    const float *k = a->k + g * a->d, *v = a->latent ? k : a->v + g * a->dv;
+    size_t ldv = a->latent ? a->ldk : a->ldv;
+    float *dk = t->dk + h * a->d, *dv = t->dv + h * t->wide;
+    struct unit u = {.l = l,
+                     .k = k + first * a->ldk,
+                     .v = v + first * ldv,
+                     .ldk = a->ldk,
+                     .ldv = ldv,
+                     .q = a->q + first * a->ldq + h * a->d,
+                     .dout = a->dout + first * a->lddout + h * a->dv,
+                     .dq = a->dq + first * a->lddq + h * a->d,
+                     .dk = dk + first * t->lddk,
+                     .dv = dv + first * t->lddv,
+                     .lddk = t->lddk,
+                     .lddv = t->lddv,
+                     .pos = s->pos,
+                     .n = s->n};
+    if (s->pos == 0) {
+        run_unit(t, &u);
+        return;
+    }
+    u.k = l->k, u.dk = l->dk, u.ldk = u.lddk = a->d;
+    u.v = a->latent ? l->k : l->v, u.dv = a->latent ? l->dk : l->dv, u.ldv = u.lddv = t->wide;
+    join_rows(l->k, a->d, k, a->ldk, s);
+    if (!a->latent) join_rows(l->v, a->dv, v, ldv, s);
+    run_unit(t, &u);
+    part_rows(t, dk, t->lddk, l->dk, a->d, s);
+    if (!a->latent) part_rows(t, dv, t->lddv, l->dv, a->dv, s);
 }
 
 static void run_units(void *arg, size_t begin, size_t end, int worker)
 {
     const struct attend *t = arg;
-    const ops_attention_back *a = t->a;
-    const struct lane *l = &t->lanes[worker];
     for (size_t i = begin; i < end; i++) {
-        const ops_sequence *s = &t->seq[i / a->heads];
-        size_t h = i % a->heads, g = h / t->group, first = s->first;
-        const float *key = a->k + first * a->ldk + g * a->d;
-        const float *value = a->latent ? key : a->v + first * a->ldv + g * a->dv;
-        pack_rows(t, l->key_rows, key, a->ldk, s->n, a->d, l->room);
-        pack_rows(t, l->value_rows, value, a->latent ? a->ldk : a->ldv, s->n, a->dv, l->room);
-        struct unit u = {.l = l,
-                         .keys = lanes_of(t, l->key_lanes, key, a->ldk, s->n, a->d, false),
-                         .q = a->q + first * a->ldq + h * a->d,
-                         .dout = a->dout + first * a->lddout + h * a->dv,
-                         .dq = a->dq + first * a->lddq + h * a->d,
-                         .dk = t->dk + first * t->lddk + h * a->d,
-                         .dv = t->dv + first * t->lddv + h * t->wide,
-                         .n = s->n};
-        for (size_t r = 0; r < s->n; r++) {
-            memset(u.dk + r * t->lddk, 0, a->d * sizeof(float));
-            if (!a->latent) memset(u.dv + r * t->lddv, 0, a->dv * sizeof(float));
-        }
-        for (size_t at = 0; at < s->n; at += QUERIES)
-            run_block(t, &u, at, size_min(QUERIES, s->n - at));
+        size_t unit = i / t->a->heads;
+        for (size_t s = t->start[unit]; s < t->start[unit + 1]; s++)
+            run_sequence(t, &t->lanes[worker], &t->seq[s], i % t->a->heads);
     }
 }
 
@@ -222,17 +276,31 @@ static void take_lanes(struct attend *t, size_t longest)
             .q_lanes = arena_new(s, float, QUERIES *d),
             .dout_lanes = arena_new(s, float, QUERIES *dv),
             .room = arena_new(s, float, KERN_ROWS *size_max(d, dv)),
+            .k = arena_new(s, float, n *d),
+            .v = arena_new(s, float, n *dv),
+            .dk = arena_new(s, float, n *d),
+            .dv = arena_new(s, float, n *dv),
         };
         if (!ops_counting(t->o)) t->lanes[i] = l;
     }
+}
+
+/* A unit begins with each sequence that has no prefix. */
+static void find_units(struct attend *t, size_t n)
+{
+    t->start = arena_new(t->o->scratch, size_t, n + 1);
+    for (size_t i = 0; i < n && !ops_counting(t->o); i++)
+        if (t->seq[i].pos == 0) t->start[t->units++] = i;
+    if (!ops_counting(t->o)) t->start[t->units] = n;
 }
 
 void ops_attend_back(ops *o, const ops_attention_back *a, const ops_sequence *seq, size_t n,
                      size_t T, size_t longest)
 {
     size_t mark = arena_mark(o->scratch);
-    struct attend t = {.o = o, .a = a, .seq = seq, .n = n, .T = T, .group = a->heads / a->kv_heads};
+    struct attend t = {.o = o, .a = a, .seq = seq, .group = a->heads / a->kv_heads};
     t.mm = kern_mm_of(o->k, a->type);
+    find_units(&t, n);
     take_lanes(&t, longest);
     bool own = t.group == 1; /* no two heads share: straight to where it goes */
     t.lddk = own ? a->lddk : a->heads * a->d;
@@ -240,7 +308,7 @@ void ops_attend_back(ops *o, const ops_attention_back *a, const ops_sequence *se
     t.wide = a->latent ? a->d : a->dv;
     t.lddv = a->latent ? t.lddk : own ? a->lddv : a->heads * a->dv;
     t.dv = a->latent ? t.dk : own ? a->dv_out : arena_new(o->scratch, float, T *t.lddv);
-    ops_for(o, n * a->heads, 1, run_units, &t);
+    ops_for(o, t.units * a->heads, 1, run_units, &t);
     if (!own) ops_for(o, T, ops_grain(a->heads * a->d), sum_heads, &t);
     arena_reset(o->scratch, mark);
 }

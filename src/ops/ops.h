@@ -141,9 +141,11 @@ void ops_moe_run(ops *o, const ops_moe *m, const ops_input *in, size_t T, float 
 
 /* ---- attention ------------------------------------------------------------------------------ */
 
-/* Rows [first, first + n) of the batch are positions [pos, pos + n) of one sequence. */
+/* Rows [first, first + n) of the batch are positions [pos, pos + n) of one sequence. Where the positions
+ * before are in the batch too, as a prefix that several sequences go on from, rows [prefix, prefix + pos)
+ * are these. */
 typedef struct ops_sequence {
-    size_t first, n, pos;
+    size_t first, n, pos, prefix;
     const uint32_t *pages; /* page numbers of positions 0.. */
 } ops_sequence;
 
@@ -212,7 +214,8 @@ typedef struct ops_moe_back {
 
 void ops_moe_run_back(ops *o, const ops_moe_back *b, size_t T);
 
-/* Causal attention of whole sequences (pos 0), from the queries and keys as they entered. */
+/* Causal attention, from the queries and keys as they entered. A sequence with pos > 0 goes on from the
+ * last one before it with pos 0, all of that one. */
 typedef struct ops_attention_back {
     num_type type; /* of the products' operands: NUM_F32 or NUM_BF16 */
     size_t heads, kv_heads, d, dv;
@@ -224,7 +227,7 @@ typedef struct ops_attention_back {
     size_t lddq, lddk, lddv;
 } ops_attention_back;
 
-/* `longest` is the length of the longest sequence. */
+/* `longest` is the largest pos + n. */
 void ops_attend_back(ops *o, const ops_attention_back *a, const ops_sequence *seq, size_t n, size_t T,
                      size_t longest);
 

@@ -60,6 +60,13 @@ void batch_put(train_batch *b, const int32_t *ids, size_t n, float weight)
     b->used += n;
 }
 
+void batch_share(train_batch *b, uint64_t group, size_t shared)
+{
+    if (b->failed) return;
+    b->seq[b->n].group = group;
+    b->seq[b->n].shared = shared;
+}
+
 void batch_end(train_batch *b)
 {
     if (b->failed) return;
@@ -154,10 +161,42 @@ static void best_fit(micro_plan *p, size_t n, const train_batch *b, size_t max_t
     }
 }
 
+/* Do two sequences that follow each other share tokens? */
+static bool share(const train_sequence *a, const train_sequence *b)
+{
+    return a->shared && a->shared == b->shared && a->group == b->group;
+}
+
+/* One group after the other, each micro-batch as full as it gets: what is shared is computed once in each, as a
+ * sequence of its own. */
+static void fit_groups(micro_plan *p, const train_batch *b, size_t max_tokens, size_t max_sequences)
+{
+    size_t room = 0, left = 0;
+    bool alone = false; /* the sequence before has met none of its group */
+    p->n = 0;
+    for (size_t s = 0; s < b->n; s++) {
+        const train_sequence *q = &b->seq[s];
+        bool joins = s && share(q - 1, q);
+        size_t need = joins ? q->n - q->shared : q->n, count = joins && alone ? 2 : 1;
+        if (room < need || left < count) {
+            room = max_tokens;
+            left = max_sequences;
+            p->first[p->n++] = 0;
+            joins = false, need = q->n, count = 1;
+        }
+        alone = !joins;
+        room -= need;
+        left -= count;
+        p->bin[s] = p->n - 1;
+        p->first[p->n - 1]++;
+    }
+}
+
 ponder_status micro_plan_make(micro_plan *p, const train_batch *b, size_t max_tokens,
                               size_t max_sequences, ponder_error *err)
 {
     size_t n = 0;
+    bool groups = false;
     TRY(plan_reserve(p, b->n, err));
     for (size_t i = 0; i < b->n; i += together(b, i)) {
         if (tokens_of(b, i) > max_tokens || together(b, i) > max_sequences)
@@ -166,9 +205,14 @@ ponder_status micro_plan_make(micro_plan *p, const train_batch *b, size_t max_to
                            "raise \"micro_tokens\" or lower \"max_tokens\"", tokens_of(b, i),
                            max_tokens);
         p->order[n++] = (uint32_t)i;
+        groups |= b->seq[i].shared > 0;
     }
-    sort_by_length(p->order, n, b);
-    best_fit(p, n, b, max_tokens, max_sequences);
+    if (groups) {
+        fit_groups(p, b, max_tokens, max_sequences);
+    } else {
+        sort_by_length(p->order, n, b);
+        best_fit(p, n, b, max_tokens, max_sequences);
+    }
     /* Sequences by bin, each bin's in the order of the batch; `room` is where the next one goes. */
     size_t at = 0;
     for (size_t k = 0; k < p->n; k++) {
@@ -204,20 +248,52 @@ void micro_plan_free(micro_plan *p)
 
 /* ---- running --------------------------------------------------------------------------------- */
 
-static ponder_status run_micro(batch_runner *r, train_batch *b, size_t n,
-                               const model_train_loss *loss, unsigned want,
-                               model_train_stats *stats, ponder_error *err)
+static ponder_status runner_reserve(batch_runner *r, size_t n, ponder_error *err)
 {
-    if (n > r->cap && !grow((void **)&r->run, n, sizeof *r->run))
+    if (n <= r->cap) return PONDER_OK;
+    if (!grow((void **)&r->run, n, sizeof *r->run) || !grow((void **)&r->place, n, sizeof *r->place))
         return err_set(err, PONDER_ENOMEM, "micro-batch: out of memory");
-    r->cap = n > r->cap ? n : r->cap;
+    r->cap = n;
+    return PONDER_OK;
+}
+
+/* Tokens [from, to) of sequence s. */
+static model_train_sequence part_of(const train_batch *b, const train_sequence *s, size_t from, size_t to,
+                                    unsigned want)
+{
+    return (model_train_sequence){.ids = b->ids + s->at + from,
+                                  .n = to - from,
+                                  .logprob = want & BATCH_LOGPROB ? b->logprob + s->at + from : NULL,
+                                  .entropy = want & BATCH_ENTROPY ? b->entropy + s->at + from : NULL,
+                                  .continues = from > 0};
+}
+
+/* The n sequences of a micro-batch: what follow each other and share is cut where they part. Returns the
+ * parts. */
+static size_t cut(batch_runner *r, const train_batch *b, const uint32_t *order, size_t n, unsigned want)
+{
+    size_t parts = 0;
     for (size_t i = 0; i < n; i++) {
-        const train_sequence *s = &b->seq[r->order[i]];
-        r->run[i] = (model_train_sequence){
-            .ids = b->ids + s->at, .n = s->n,
-            .logprob = want & BATCH_LOGPROB ? b->logprob + s->at : NULL,
-            .entropy = want & BATCH_ENTROPY ? b->entropy + s->at : NULL};
+        const train_sequence *s = &b->seq[order[i]];
+        bool before = i && share(&b->seq[order[i - 1]], s);
+        bool after = i + 1 < n && share(s, &b->seq[order[i + 1]]);
+        size_t shared = before || after ? s->shared : 0;
+        if (shared && !before) {
+            r->place[parts] = (batch_place){order[i], 0};
+            r->run[parts++] = part_of(b, s, 0, shared, want);
+        }
+        r->place[parts] = (batch_place){order[i], shared};
+        r->run[parts++] = part_of(b, s, shared, s->n, want);
     }
+    return parts;
+}
+
+static ponder_status run_micro(batch_runner *r, train_batch *b, size_t m, const model_train_loss *loss,
+                               unsigned want, model_train_stats *stats, ponder_error *err)
+{
+    size_t first = r->plan.first[m], n = r->plan.first[m + 1] - first;
+    TRY(runner_reserve(r, 2 * n, err));
+    n = cut(r, b, r->plan.order + first, n, want);
     return model_train_batch(r->t, r->run, n, loss, stats, err);
 }
 
@@ -229,9 +305,7 @@ ponder_status batch_run(batch_runner *r, train_batch *b, const model_train_loss 
     if (!stats) stats = &unused;
     TRY(micro_plan_make(&r->plan, b, r->max_tokens, r->max_sequences, err));
     for (size_t m = 0; m < r->plan.n; m++) {
-        size_t first = r->plan.first[m];
-        r->order = r->plan.order + first;
-        TRY(run_micro(r, b, r->plan.first[m + 1] - first, loss, want, stats, err));
+        TRY(run_micro(r, b, m, loss, want, stats, err));
         mtp += stats->mtp_loss / (double)r->plan.n;
         balance += stats->balance_loss / (double)r->plan.n;
     }
@@ -243,6 +317,6 @@ ponder_status batch_run(batch_runner *r, train_batch *b, const model_train_loss 
 void batch_runner_free(batch_runner *r)
 {
     micro_plan_free(&r->plan);
-    free(r->run);
+    free(r->run), free(r->place);
     *r = (batch_runner){0};
 }

@@ -17,6 +17,8 @@ enum train_role {
 typedef struct train_sequence {
     size_t at, n; /* positions in the arrays of the batch */
     enum train_role role;
+    size_t shared;  /* its first tokens, which those of its group have too; 0: none */
+    uint64_t group; /* sequences of a group follow each other */
 } train_sequence;
 
 /* Grows to the largest batch seen and stays so. Prediction i of a sequence is of its token i + 1;
@@ -39,6 +41,10 @@ void batch_free(train_batch *b);
  * leave nothing behind. */
 void batch_begin(train_batch *b, enum train_role role);
 void batch_put(train_batch *b, const int32_t *ids, size_t n, float weight);
+/* The sequence begun shares its first tokens, at least one less than it has, with others of the group. They
+ * are computed once for those that come into a micro-batch together, and must not be learnt; log-probabilities
+ * and entropies are filled for one of them. */
+void batch_share(train_batch *b, uint64_t group, size_t shared);
 void batch_end(train_batch *b);
 void batch_drop(train_batch *b); /* the sequence begun: nothing of it remains */
 ponder_status batch_check(const train_batch *b, ponder_error *err);
@@ -55,8 +61,8 @@ typedef struct micro_plan {
 } micro_plan;
 
 /* Packs whole sequences and pairs, longest first, each into the micro-batch it fills best, so that
- * few are needed; a function of the lengths alone. max_tokens, max_sequences: of a micro-batch.
- * ELIMIT when a sequence or a pair is longer. */
+ * few are needed; or where sequences share tokens, one group after the other. A function of the lengths
+ * alone. max_tokens, max_sequences: of a micro-batch. ELIMIT when a sequence or a pair is longer. */
 ponder_status micro_plan_make(micro_plan *p, const train_batch *b, size_t max_tokens,
                               size_t max_sequences, ponder_error *err);
 void micro_plan_free(micro_plan *p);
@@ -70,14 +76,19 @@ micro_size micro_plan_largest(const micro_plan *p, const train_batch *b);
 
 /* ---- running --------------------------------------------------------------------------------- */
 
+/* Of what the model runs as one sequence: its number in the batch, and its first token in that. */
+typedef struct batch_place {
+    size_t sequence, from;
+} batch_place;
+
 /* A model that batches run on, and what its micro-batches need; t and its limits are set first. */
 typedef struct batch_runner {
     model_trainable *t;
     size_t max_tokens, max_sequences; /* of a micro-batch, as t was opened for */
     micro_plan plan;
     model_train_sequence *run; /* of the micro-batch at work */
+    batch_place *place;        /* of each of them, for what the loss calls */
     size_t cap;
-    const uint32_t *order; /* its sequences' numbers in the batch: for what the loss calls */
 } batch_runner;
 
 enum { BATCH_LOGPROB = 1, BATCH_ENTROPY = 2 };

@@ -97,7 +97,7 @@ size_t critic_sections(critic *v, checkpoint_section out[CRITIC_SECTIONS])
 static void read_values(void *user, size_t sequence, const float *hidden, float *gradient)
 {
     critic *v = user;
-    size_t i = v->member[v->runner.order[sequence]], D = v->head.D, at = i * v->longest;
+    size_t i = v->member[v->runner.place[sequence].sequence], D = v->head.D, at = i * v->longest;
     const rollout_sample *s = &v->r->samples[i];
     for (size_t t = 0; t < s->n - s->prompt; t++) {
         size_t h = (s->prompt - 1 + t) * D;

@@ -15,7 +15,8 @@ enum { REPORT_SECONDS = 30 };
 static float slope_of(void *user, size_t sequence, size_t i, float logprob)
 {
     const train_loop *l = user;
-    size_t s = l->runner.order[sequence];
+    size_t s = l->runner.place[sequence].sequence;
+    i += l->runner.place[sequence].from;
     if (l->stage->slope) return l->stage->slope(l->stage->user, l, s, i, logprob);
     return (float)(-(double)l->batch.weight[l->batch.seq[s].at + i] / l->weight);
 }
@@ -23,7 +24,7 @@ static float slope_of(void *user, size_t sequence, size_t i, float logprob)
 static void head_of(void *user, size_t sequence, const float *hidden, float *gradient)
 {
     const train_loop *l = user;
-    l->stage->head(l->stage->user, l, l->runner.order[sequence], hidden, gradient);
+    l->stage->head(l->stage->user, l, l->runner.place[sequence].sequence, hidden, gradient);
 }
 
 /* With `learn` gradients are added to. */

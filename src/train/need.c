@@ -81,7 +81,8 @@ need need_of(const model_config *config, const training *t, model_train_options 
     size_t adapters, values = need_parameters(config, t->lora_rank, &adapters), lasting;
     if (b->answers) {
         o->max_tokens = size_min(o->max_tokens, b->answers * t->max_tokens);
-        o->max_sequences = size_min(o->max_sequences, b->answers);
+        size_t prompts = b->prefixes ? b->answers / b->group : 0;
+        o->max_sequences = size_min(o->max_sequences, b->answers + prompts);
         o->least_work = sampling_bytes(b, t, config, o);
     }
     model_train_size size = model_trainable_size(config, o);

@@ -143,11 +143,19 @@ static void set_advantages(policy *p)
     }
 }
 
+/* Tokens of a prompt that answers share: the last one asks for their first, the one before it has the prediction
+ * module do so. */
+static size_t shared_tokens(const policy *p, size_t prompt)
+{
+    return p->k.shared_prompts && p->k.group > 1 && prompt > 2 ? prompt - 2 : 0;
+}
+
 /* Answer `i` as a sequence of b. */
 static void put(const policy *p, train_batch *b, size_t i, float weight)
 {
     const rollout_sample *s = &p->chunk.r.samples[i];
     batch_begin(b, TRAIN_PLAIN);
+    batch_share(b, i / p->k.group, shared_tokens(p, s->prompt));
     batch_put(b, s->ids, s->prompt, 0);
     batch_put(b, s->ids + s->prompt, s->n - s->prompt, weight);
     batch_end(b);
@@ -469,7 +477,8 @@ static ponder_status open_policy(policy *p, const stage_context *c, ponder_error
     TRY(open_questions(p, c->recipe, c->where, c, err));
     const stage_besides besides = {.copies = (size_t)wants_reference(p) + (chunk_steps(p) > 1),
                                    .answers = most_answers(p), .group = p->k.group,
-                                   .answer_tokens = p->k.answer_tokens};
+                                   .answer_tokens = p->k.answer_tokens,
+                                   .prefixes = p->k.shared_prompts && p->k.group > 1};
     TRY(stage_open_models(&p->m, p->k.ppo ? &p->values : NULL, c, &p->t, &besides, err));
     TRY(open_arrays(p, err));
     if (p->k.ppo)

@@ -20,7 +20,7 @@ typedef struct policy_keys {
     answer_reward reward;
     critic_options critic;
     double value_lr; /* 0: as the policy's */
-    bool ppo;
+    bool ppo, shared_prompts; /* shared: a group's prompt is computed once a micro-batch when learning */
 } policy_keys;
 
 /* Reads the keys of a stage of kind "grpo" or "ppo" into defaults and checks them. */

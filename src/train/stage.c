@@ -184,6 +184,7 @@ ponder_status stage_open_models(model_trainable **out, model_trainable **second,
     model_train_options o = {.pool = c->o->pool, .cpu_mask = c->o->cpu_mask,
                              .max_tokens = training_micro_tokens(t), .max_sequence = t->max_tokens,
                              .max_sequences = training_micro_sequences(t),
+                             .prefixes = besides->prefixes,
                              .recompute = t->recompute,
                              .balance_loss = t->balance_loss, .mtp_weight = t->mtp_weight};
     *out = NULL;

@@ -72,6 +72,7 @@ ponder_status reward_model_run(const stage_context *c, ponder_error *err);
 typedef struct stage_besides {
     size_t copies;                        /* of the parameters */
     size_t answers, group, answer_tokens; /* sampled for a chunk, and for a question; 0: none */
+    bool prefixes;                        /* answers are learnt behind a prompt that they share */
     micro_size learnt, looked; /* the largest micro-batches; tokens 0: full ones, and none */
 } stage_besides;
 /* The model the stage begins with, twice where one is learnt beside the other (second NULL: once); says

@@ -67,7 +67,7 @@ static void agrees(const model_config *c, enum model_precision precision)
     run_open(&a, c, (model_train_options){.precision = precision}, 2);
     run_open(&b, c, (model_train_options){.precision = precision, .recompute = true}, 3);
     generate(&a, s, REQUESTS);
-    for (size_t i = 0; i < REQUESTS; i++) seq[i] = (model_train_sequence){s[i].ids, s[i].n, logprob[i], NULL};
+    for (size_t i = 0; i < REQUESTS; i++) seq[i] = (model_train_sequence){.ids = s[i].ids, .n = s[i].n, .logprob = logprob[i]};
     check_ok(model_train_batch(a.t, seq, REQUESTS, NULL, NULL, &err)); /* all together, without a tape */
     for (size_t i = 0; i < REQUESTS; i++) compare_bits(what, &s[i], logprob[i]);
     static batch any;
@@ -148,6 +148,111 @@ static void accumulated(void **state)
     }
 }
 
+/* ---- what sequences begin with together ------------------------------------------------------------------ */
+
+enum { GROUP = 3, PREFIX_MAX = 130, ANSWER_MAX = 70 };
+
+/* GROUP answers to one prompt, of which all but the prompt is learnt. */
+typedef struct group {
+    size_t prefix, n[GROUP]; /* of an answer with the prompt's last two tokens */
+    int32_t ids[GROUP][PREFIX_MAX + ANSWER_MAX];
+    float logprob[GROUP][PREFIX_MAX + ANSWER_MAX], entropy[GROUP][PREFIX_MAX + ANSWER_MAX];
+    size_t sequences;
+    size_t answer[GROUP + 1], from[GROUP + 1]; /* of a sequence of the batch */
+} group;
+
+static void make_group(group *g, size_t prefix)
+{
+    static const size_t EACH[GROUP] = {ANSWER_MAX, 3, 41};
+    *g = (group){.prefix = prefix};
+    for (size_t s = 0; s < GROUP; s++) {
+        g->n[s] = EACH[s];
+        for (size_t i = 0; i < prefix + EACH[s]; i++)
+            g->ids[s][i] = (int32_t)rng_below(VOCAB, 6, i < prefix + 2 ? GROUP : s, i, RNG_TEST);
+    }
+}
+
+static float of_answers(void *user, size_t s, size_t i, float logprob)
+{
+    const group *g = user;
+    (void)logprob;
+    size_t at = g->from[s] + i, answer = g->answer[s];
+    return at < g->prefix + 1 ? 0 : -0.01f * (1 + (float)((answer + at) % 3));
+}
+
+/* All answers as whole sequences, or behind a prefix that they continue. */
+static void run_group(run *r, group *g, bool shared, bool entropy)
+{
+    model_train_sequence seq[GROUP + 1];
+    ponder_error err = {0};
+    size_t n = 0;
+    if (shared) {
+        seq[n] = (model_train_sequence){.ids = g->ids[0], .n = g->prefix};
+        g->answer[n] = g->from[n] = 0;
+        n++;
+    }
+    for (size_t s = 0; s < GROUP; s++, n++) {
+        size_t from = shared ? g->prefix : 0;
+        seq[n] = (model_train_sequence){.ids = g->ids[s] + from, .n = g->prefix + g->n[s] - from,
+                                        .logprob = g->logprob[s] + from, .continues = shared,
+                                        .entropy = entropy ? g->entropy[s] + from : NULL};
+        g->answer[n] = s;
+        g->from[n] = from;
+    }
+    model_train_loss loss = {.slope = of_answers, .user = g};
+    check_ok(model_train_batch(r->t, seq, n, &loss, NULL, &err));
+}
+
+static double relative(const float *a, const float *b, size_t n)
+{
+    double off = 0, all = 0;
+    for (size_t j = 0; j < n; j++) {
+        double d = (double)a[j] - (double)b[j];
+        off += d * d;
+        all += (double)b[j] * (double)b[j];
+    }
+    return all > 0 ? sqrt(off / all) : INFINITY;
+}
+
+static void shares(const model_config *c, enum model_precision precision, size_t prefix)
+{
+    static group whole, parts;
+    model_train_options o = {.precision = precision, .mtp_weight = c->mtp_layers ? MTP : 0, .prefixes = true,
+                             .max_tokens = GROUP * (PREFIX_MAX + ANSWER_MAX), .max_sequence = PREFIX_MAX + ANSWER_MAX,
+                             .max_sequences = GROUP + 1};
+    run a, b, again;
+    make_group(&whole, prefix), make_group(&parts, prefix);
+    run_open(&a, c, o, 2), run_open(&b, c, o, 2);
+    o.recompute = true;
+    run_open(&again, c, o, 3);
+    run_group(&a, &whole, false, true);
+    run_group(&b, &parts, true, true);
+    for (size_t s = 0; s < GROUP; s++) {
+        size_t bytes = (whole.n[s] - 1) * sizeof(float);
+        assert_memory_equal(whole.logprob[s] + prefix, parts.logprob[s] + prefix, bytes);
+        assert_memory_equal(whole.entropy[s] + prefix, parts.entropy[s] + prefix, bytes);
+    }
+    run_group(&again, &parts, true, false);
+    assert_memory_equal(b.gradients, again.gradients, b.n * sizeof(float));
+    double off = relative(b.gradients, a.gradients, a.n);
+    static const double LIMIT[] = {1e-6, 3e-3, 0.05}; /* sums are rounded elsewhere */
+    print_message("# %s, precision %d, prefix %zu: gradients are off by %.2g\n", c->name, (int)precision, prefix, off);
+    assert_true(off < LIMIT[precision]);
+    run_close(&a), run_close(&b), run_close(&again);
+}
+
+/* Prefixes shorter than a page, of whole pages, and of more. */
+static void prefixes_are_shared(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(CONFIGS); i++)
+        for (int p = 0; p < 3; p++) {
+            shares(CONFIGS[i], (enum model_precision)p, 1 + 18 * (size_t)p);
+            shares(CONFIGS[i], (enum model_precision)p, 64);
+            shares(CONFIGS[i], (enum model_precision)p, PREFIX_MAX - (size_t)p);
+        }
+}
+
 /* ---- it learns ---------------------------------------------------------------------------------------- */
 
 enum { MODULUS = 7, STEPS = 200, TASKS = MODULUS *MODULUS /* all there are */ };
@@ -197,7 +302,7 @@ static double learn(const model_config *c, enum model_precision precision)
             ids[s][0] = (int32_t)s / MODULUS;
             ids[s][1] = (int32_t)s % MODULUS;
             ids[s][2] = (ids[s][0] + ids[s][1]) % MODULUS + 20;
-            seq[s] = (model_train_sequence){ids[s], 3, logprob[s], NULL};
+            seq[s] = (model_train_sequence){.ids = ids[s], .n = 3, .logprob = logprob[s]};
         }
         check_ok(model_train_batch(r.t, seq, TASKS, &want, NULL, &err));
         adam(&r, m, v, step);
@@ -359,6 +464,10 @@ static void refuses(void **state)
     seq = (model_train_sequence){.ids = longer, .n = LONGEST + 1};
     assert_int_equal(model_train_batch(r.t, &seq, 1, NULL, NULL, &err), PONDER_EARG);
     assert_int_equal(model_train_batch(r.t, &seq, 0, NULL, NULL, &err), PONDER_EARG);
+    model_train_sequence two[] = {b.seq[1], b.seq[1]};
+    two[1].continues = true; /* not provided for */
+    assert_int_equal(model_train_batch(r.t, two, 2, NULL, NULL, &err), PONDER_EARG);
+    assert_int_equal(model_train_batch(r.t, two + 1, 1, NULL, NULL, &err), PONDER_EARG);
     r.masters[r.n / 2] = NAN; /* in some matrix of a layer */
     model_trainable_refresh(r.t);
     model_train_loss loss = {.slope = cross_entropy, .user = &b};
@@ -377,6 +486,7 @@ int main(void)
         cmocka_unit_test(same_logprobs),
         cmocka_unit_test(same_gradients),
         cmocka_unit_test(accumulated),
+        cmocka_unit_test(prefixes_are_shared),
         cmocka_unit_test(saved_and_opened),
         cmocka_unit_test(balances),
         cmocka_unit_test(memory_as_estimated),

@@ -52,7 +52,8 @@ static inline void make_batch(batch *b)
             b->ids[s][i] = (int32_t)rng_below(VOCAB, 5, s, i, RNG_TEST);
             b->weight[s][i] = i % 5 == 3 ? 0 : 0.02f * (1 + (float)((s + i) % 3));
         }
-        b->seq[s] = (model_train_sequence){b->ids[s], LENGTH[s], b->logprob[s], b->entropy[s]};
+        b->seq[s] = (model_train_sequence){
+            .ids = b->ids[s], .n = LENGTH[s], .logprob = b->logprob[s], .entropy = b->entropy[s]};
     }
 }
 
@@ -76,9 +77,9 @@ static inline void run_open(run *r, const model_config *c, model_train_options o
     ponder_error err = {0};
     check_ok(pool_open(&r->pool, threads, &err));
     o.pool = r->pool;
-    o.max_tokens = 160;
-    o.max_sequence = LONGEST;
-    o.max_sequences = 50;
+    if (!o.max_tokens) o.max_tokens = 160;
+    if (!o.max_sequence) o.max_sequence = LONGEST;
+    if (!o.max_sequences) o.max_sequences = 50;
     if (!o.cpu_mask) o.cpu_mask = ~0u;
     check_ok(model_trainable_init(&r->t, c, 0.15f, 3, &o, &err));
     r->masters = model_trainable_masters(r->t, &r->n);

@@ -346,6 +346,52 @@ static void micro_batches_hold_every_sequence_once(void **state)
     batch_free(&b);
 }
 
+/* Groups of 1 to 6 that share what is not learnt: micro-batches hold them in order, what is shared once in each. */
+static void groups_share_in_micro_batches(void **state)
+{
+    (void)state;
+    enum { TOKENS = 128, SEQUENCES = 4 };
+    ponder_error err;
+    train_batch b = {0};
+    micro_plan p = {0};
+    int32_t ids[100] = {0};
+    for (uint64_t group = 0; group < 40; group++) {
+        size_t shared = (size_t)rng_below(40, 3, group, 0, RNG_TEST);
+        for (uint64_t k = 0; k <= group % 6; k++) {
+            batch_begin(&b, TRAIN_PLAIN), batch_share(&b, group, shared);
+            batch_put(&b, ids, shared, 0);
+            batch_put(&b, ids, 2 + (size_t)rng_below(50, 3, group, k + 1, RNG_TEST), 1), batch_end(&b);
+        }
+    }
+    check_ok(micro_plan_make(&p, &b, TOKENS, SEQUENCES, &err));
+    size_t next = 0, cut = 0;
+    for (size_t m = 0; m < p.n; m++) {
+        size_t tokens_in = 0, count = 0, n = p.first[m + 1] - p.first[m];
+        for (size_t i = 0; i < n; i++) {
+            assert_int_equal(p.order[next], next); /* in the batch's order */
+            const train_sequence *q = &b.seq[next];
+            bool same = i && q->shared && q->group == q[-1].group;
+            bool second = same && (i == 1 || q[-2].group != q->group);
+            tokens_in += same ? q->n - q->shared : q->n;
+            count += second ? 2 : 1;
+            cut += same;
+            next++;
+        }
+        assert_in_range(tokens_in, 2, TOKENS);
+        assert_in_range(count, 1, SEQUENCES);
+        if (next == b.n) break;
+        const train_sequence *q = &b.seq[next]; /* it would not have fitted */
+        bool same = q->shared && q->group == q[-1].group;
+        assert_true(tokens_in + (same ? q->n - q->shared : q->n) > TOKENS || count == SEQUENCES ||
+                    (count + 1 == SEQUENCES && same));
+    }
+    assert_int_equal(next, b.n);
+    assert_true(cut > b.n / 4);
+    assert_int_equal(micro_plan_make(&p, &b, 40, SEQUENCES, &err), PONDER_ELIMIT);
+    micro_plan_free(&p);
+    batch_free(&b);
+}
+
 static void pairs_stay_together(void **state)
 {
     (void)state;
@@ -433,6 +479,7 @@ int main(void)
         cmocka_unit_test(reasoning_can_be_in_the_other_language),
         cmocka_unit_test(bad_mixtures_are_named),
         cmocka_unit_test(micro_batches_hold_every_sequence_once),
+        cmocka_unit_test(groups_share_in_micro_batches),
         cmocka_unit_test(pairs_stay_together),
         cmocka_unit_test(labels_and_summaries),
     };
