@@ -158,7 +158,7 @@ demo-smollm2: deps ## the same with SmolLM2-135M, fetched once
 	$(Q)$(MAKE) --no-print-directory -j2 all
 	$(Q)tools/run-demo smollm2 "$(PROMPT)"
 
-zero: all ## a model learns to reason from rewards alone: 25 minutes on two cores, under build/zero
+zero: all ## a model learns to reason from rewards alone: 20 minutes on two cores, under build/zero
 	$(Q)./ponder train recipes/zero.json --out build/zero
 
 bench: all $(BENCH_BIN) ## measure speed against this machine's limits
